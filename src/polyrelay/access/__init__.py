@@ -1,0 +1,1 @@
+"""Keys, who holds them and what they may do. Pure."""

@@ -1,0 +1,1 @@
+"""Reads settings from TOML and the environment, with errors that name file, line and key."""

@@ -1,0 +1,1 @@
+"""Words everyone shares: ids, clock, bounds and the error tree. Imports nothing of the house."""

@@ -1,0 +1,32 @@
+"""A channel as routing sees it: settings made ready for use."""
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from collections.abc import Mapping
+
+from polyrelay.settings.timeouts import Timeouts
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One upstream key. `secret` never shows in a repr, a log or an answer."""
+
+    name: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One way to reach models. `models` maps the client's model name to the vendor's."""
+
+    name: str
+    provider: str
+    base_url: str
+    credentials: tuple[Credential, ...]
+    models: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    priority: int = 0
+    weight: int = 1
+    timeouts: Timeouts = Timeouts()
+    proxy: str | None = None
+    http2: bool = True
+    ca_file: str | None = None

@@ -1,0 +1,1 @@
+"""Use cases. Knows only ports: the adapters behind them are chosen in `wiring`."""

@@ -1,0 +1,37 @@
+"""How much of everything the relay accepts. Each bound exists so that no client can exhaust the process."""
+
+from dataclasses import dataclass
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Limits on sizes (bytes), counts and times (seconds). None of them can be switched off; raise them instead."""
+
+    header_bytes: int = 64 * 1024
+    """Request line and headers together. OpenAI documents 64 KiB."""
+
+    body_bytes: int = 32 * MIB
+    """One request body. A 20 MB image in base64 is 27 MB."""
+
+    bytes_in_flight: int = 512 * MIB
+    """Bodies of all requests together; beyond it new bodies get 503. A quarter of a 2 GB machine."""
+
+    streams_in_flight: int = 4096
+    """Exchanges open at once; beyond it 503 with Retry-After. Each costs about 60 KB with its upstream socket."""
+
+    header_seconds: float = 10.0
+    """From the first byte of a request to the end of its headers (slow-loris bound)."""
+
+    body_seconds: float = 60.0
+    """From the end of the headers to the end of the body. 32 MiB in 60 s is a 4.5 Mbit/s line."""
+
+    keep_alive_seconds: float = 75.0
+    """An idle connection is closed after it. Longer than the 60 s of common load balancers, so they close first."""
+
+    unary_bytes: int = 4 * MIB
+    """A non-streamed answer up to this size is buffered whole (failover stays possible); a larger one is streamed."""
+
+    write_buffer_bytes: int = 256 * 1024
+    """Unsent answer bytes per client before its upstream is paused."""

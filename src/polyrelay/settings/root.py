@@ -1,0 +1,76 @@
+"""The whole configuration as one value."""
+
+from dataclasses import dataclass
+
+from polyrelay.settings.bounds import Bounds
+from polyrelay.settings.channels import ChannelSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Where the relay listens and keeps its data."""
+
+    host: str = "127.0.0.1"
+    """Loopback by default: opening a relay to a network is a decision."""
+    port: int = 8080
+    """0 picks a free port."""
+    data: str = "./polyrelay-data"
+    """Folder of the database and secrets; created 0700 when absent."""
+    tls_certificate: str | None = None
+    """PEM chain; with `tls_key` the relay speaks HTTPS itself."""
+    tls_key: str | None = None
+    drain_seconds: float = 30.0
+    """At shutdown, how long open exchanges may finish before they are closed honestly."""
+    forwarded_networks: tuple[str, ...] = ()
+    """CIDRs of proxies whose X-Forwarded-For is believed. Empty: the peer address counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSettings:
+    """What answers carry besides the upstream's own bytes."""
+
+    reveal_channel: bool = False
+    """Name the channel in `x-polyrelay-channel`. Off: customers need not know your vendors."""
+    keep_alive_comment_seconds: float = 0.0
+    """Send `: keep-alive` SSE comments at this pace while waiting for the first meaningful frame. 0 turns it off."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorsSettings:
+    """Browsers calling relay routes directly. Off unless origins are named (`*` allows any)."""
+
+    origins: tuple[str, ...] = ()
+    max_age_seconds: int = 600
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What is written to standard error."""
+
+    level: str = "info"
+    format: str = "auto"
+    """`json`, `console`, or `auto`: console on a terminal, JSON elsewhere."""
+    exchanges: bool = True
+    """One line per exchange, written in batches off the request path."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDefaults:
+    """Limits of a key that names none. 0 means unlimited."""
+
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    concurrency: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything an operator may choose."""
+
+    server: ServerSettings = ServerSettings()
+    bounds: Bounds = Bounds()
+    answers: AnswerSettings = AnswerSettings()
+    cors: CorsSettings = CorsSettings()
+    log: LogSettings = LogSettings()
+    key_defaults: KeyDefaults = KeyDefaults()
+    channels: tuple[ChannelSettings, ...] = ()

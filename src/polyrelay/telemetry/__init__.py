@@ -1,0 +1,1 @@
+"""Logs, metrics and traces; the only place that formats them, and where secrets are redacted."""

@@ -1,0 +1,1 @@
+"""Sans-io codecs, one folder per protocol: bytes in, decisions out. No loop, clock, socket or log."""
