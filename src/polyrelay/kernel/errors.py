@@ -64,49 +64,69 @@ class ClientFault(Refusal):
 
 
 class InvalidRequest(ClientFault):
+    """The body or a field is wrong; `param` names it."""
+
     status = 400
 
 
 class Unauthenticated(ClientFault):
+    """No key, or one that is unknown, disabled or expired."""
+
     status = 401
     default_code = "invalid_api_key"
 
 
 class Forbidden(ClientFault):
+    """The key is known and may not do this."""
+
     status = 403
 
 
 class NotFound(ClientFault):
+    """No such route or model."""
+
     status = 404
 
 
 class MethodNotAllowed(ClientFault):
+    """The route exists for another method."""
+
     status = 405
     default_code = "method_not_allowed"
 
 
 class BodyTooSlow(ClientFault):
+    """Headers or body did not arrive in time."""
+
     status = 408
     default_code = "request_timeout"
     final = False
 
 
 class BodyTooLarge(ClientFault):
+    """The body is larger than the relay accepts."""
+
     status = 413
     default_code = "request_too_large"
 
 
 class UnsupportedMedia(ClientFault):
+    """The body is not identity-coded JSON."""
+
     status = 415
     default_code = "unsupported_media_type"
 
 
 class HeadersTooLarge(ClientFault):
+    """Request line and headers are larger than the relay accepts."""
+
     status = 431
     default_code = "headers_too_large"
 
 
 class RateLimited(ClientFault):
+    """A limit is used up for now; waiting cures it."""
+
     status = 429
     default_code = "rate_limit_exceeded"
     final = False
@@ -117,16 +137,22 @@ class RelayFault(Refusal):
 
 
 class InternalFault(RelayFault):
+    """A defect of the relay."""
+
     status = 500
     default_code = "internal_error"
 
 
 class Overloaded(RelayFault):
+    """A bound of the whole process is reached."""
+
     status = 503
     default_code = "overloaded"
 
 
 class Draining(RelayFault):
+    """The process is shutting down."""
+
     status = 503
     default_code = "shutting_down"
 
@@ -136,15 +162,21 @@ class UpstreamFailure(Refusal):
 
 
 class UpstreamBroken(UpstreamFailure):
+    """The vendor could not be reached or answered badly."""
+
     status = 502
     default_code = "upstream_error"
 
 
 class UpstreamBusy(UpstreamFailure):
+    """The vendor says it is overloaded."""
+
     status = 503
     default_code = "upstream_unavailable"
 
 
 class UpstreamSlow(UpstreamFailure):
+    """The vendor did not answer in time."""
+
     status = 504
     default_code = "upstream_timeout"

@@ -1,8 +1,12 @@
 """The request that goes to a vendor, complete but for being sent."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from polyrelay.routing.channel import Channel, Credential
+from polyrelay.providers import registry
+from polyrelay.routing.channel import Candidate, Channel, Credential
+
+PASSED_HEADERS = frozenset({b"openai-beta", b"traceparent", b"tracestate", b"idempotency-key"})
+"""Client headers a vendor may see. An allowlist: what is not named here stays with us, credentials above all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +18,44 @@ class OutboundRequest:
     channel: Channel
     credential: Credential
     url: str
-    fixed_headers: tuple[str, ...]
+    fixed_headers: tuple[str, ...] = field(repr=False)
     headers: tuple[str, ...]
-    body: bytes
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where and how a candidate is called; the same for every request, so it is made once per configuration."""
+
+    candidate: Candidate
+    url: str
+    fixed_headers: tuple[str, ...] = field(repr=False)
+    takes_stream_options: bool
+
+    def request(self, headers: tuple[str, ...], body: bytes) -> OutboundRequest:
+        """`body` with the client's passed `headers` added."""
+        candidate = self.candidate
+        return OutboundRequest(candidate.channel, candidate.credential, self.url, self.fixed_headers, headers, body)
+
+
+def endpoint(candidate: Candidate, user_agent: str) -> Endpoint:
+    """The endpoint of `candidate`. Raises KeyError for a provider the registry does not name."""
+    channel = candidate.channel
+    profile = registry.PROFILES[channel.provider]
+    return Endpoint(
+        candidate,
+        channel.base_url.rstrip("/") + profile.chat_path,
+        (
+            "content-type: application/json",
+            f"user-agent: {user_agent}",
+            f"authorization: Bearer {candidate.credential.secret}",
+        ),
+        profile.takes_stream_options,
+    )
+
+
+def passed(headers: list[tuple[bytes, bytes]]) -> tuple[str, ...]:
+    """The header lines of a client that travel on to the vendor."""
+    return tuple(
+        f"{name.decode('ascii')}: {value.decode('latin-1')}" for name, value in headers if name in PASSED_HEADERS
+    )

@@ -1,8 +1,8 @@
 """A channel as routing sees it: settings made ready for use."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from collections.abc import Mapping
 
 from polyrelay.settings.timeouts import Timeouts
 
@@ -23,10 +23,18 @@ class Channel:
     provider: str
     base_url: str
     credentials: tuple[Credential, ...]
-    models: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    models: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     priority: int = 0
     weight: int = 1
     timeouts: Timeouts = Timeouts()
     proxy: str | None = None
     http2: bool = True
     ca_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One attempt that could be made: a channel through one of its credentials."""
+
+    channel: Channel
+    credential: Credential

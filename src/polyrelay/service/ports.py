@@ -25,8 +25,8 @@ HeaderList = Sequence[tuple[bytes, bytes]]
 class Inbound:
     """One request, its body complete.
 
-    `surface` names the protocol and its flavour (`openai_chat`, `aitoearn_chat`); `headers` are the client's, lower-case
-    names; `peer` the client's address after trusted proxies; `arrived` monotonic seconds at the first header byte.
+    `surface` names the protocol and its flavour (`openai_chat`, `aitoearn_chat`); `headers` are the client's, names in
+    lower case; `peer` the client's address after trusted proxies; `arrived` monotonic seconds at the first byte.
     """
 
     surface: str
@@ -84,7 +84,7 @@ class Exchange(Protocol):
 
 
 class Sink(Protocol):
-    """Receives one upstream answer. `ended` or `failed` is called exactly once, last, unless the flight was cancelled."""
+    """Receives one upstream answer. `ended` or `failed` comes exactly once, last, unless the flight was cancelled."""
 
     def head(self, status: int, headers: HeaderList) -> None:
         """Final status and headers (informational ones are not reported)."""
@@ -104,7 +104,7 @@ class Sink(Protocol):
 
 
 class Flight(Protocol):
-    """One upstream request under way. All calls are allowed at any time, also within a sink's callback and after the end."""
+    """One upstream request under way. Calls are allowed at any time, within a sink's callback and after the end too."""
 
     def cancel(self) -> None:
         """Drop it; the sink hears nothing more."""

@@ -1,0 +1,5 @@
+"""The sandbox that ships with polyrelay: for trials and tests, never for customers."""
+
+from polyrelay.providers.profile import Profile
+
+PROFILE = Profile(name="sandbox", title="polyrelay sandbox")
