@@ -1,0 +1,17 @@
+"""Small chores at a steady pace."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+
+async def every(seconds: float, chore: Callable[[], object]) -> None:
+    """Call `chore` every `seconds` until cancelled. A chore that raises is logged and called again next time."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            chore()
+        except Exception:  # border: one failed round must not end the chore for good
+            logger.exception("a background chore failed")

@@ -1,0 +1,129 @@
+"""`polyrelay demo`: sandbox vendor and relay in one command, and one answer through both."""
+
+import secrets
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from polyrelay import wiring
+from polyrelay.access import key as client_key
+from polyrelay.cli import demo_client, keys, output
+from polyrelay.sandbox import run as sandbox_runner
+from polyrelay.settings.channels import ChannelSettings, CredentialSettings, ModelSettings
+from polyrelay.settings.root import AnswerSettings, LogSettings, ServerSettings, Settings
+
+ACCOUNT = "demo"
+MODEL = "gpt-4o-mini"
+PREFERRED_PORT = 8080
+START_SECONDS = 20.0
+
+
+def demo(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="End after the first answer.")] = False,
+    data: Annotated[Path, typer.Option(help="Where database and secrets go.")] = Path("polyrelay-data"),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The relay's port; 0 picks a free one.")] = PREFERRED_PORT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
+) -> None:
+    """Start a sandbox vendor and the relay, make a key, stream one chat completion, and stay up for yours."""
+    with sandbox_runner.running("127.0.0.1", 0, data / "sandbox") as vendor:
+        settings = _settings(data, wiring.free_port("127.0.0.1", port), f"https://127.0.0.1:{vendor}/v1")
+        token = _key(data)
+        node = wiring.Node(None, wiring.Overrides(settings=settings))
+        failures: list[BaseException] = []
+
+        def ready(url: str) -> None:
+            threading.Thread(target=_visit, args=(node, url, token, failures), kwargs=visit, daemon=True).start()
+
+        visit = {"once": once, "as_json": as_json}
+        node.run(ready)
+    if failures:
+        raise failures[0]
+
+
+def _settings(data: Path, port: int, vendor: str) -> Settings:
+    channel = ChannelSettings(
+        name="sandbox",
+        provider="sandbox",
+        base_url=vendor,
+        credentials=(CredentialSettings(value="sandbox"),),
+        models=(ModelSettings(MODEL), ModelSettings("gpt-4o")),
+        ca_file=str(data / "sandbox" / "ca.pem"),
+    )
+    return Settings(
+        server=ServerSettings(port=port, data=str(data), drain_seconds=5.0),
+        answers=AnswerSettings(reveal_channel=True),
+        log=LogSettings(level="warning", exchanges=False),
+        channels=(channel,),
+    )
+
+
+def _key(data: Path) -> str:
+    token = client_key.token(secrets.token_bytes(client_key.ENTROPY_BYTES))
+    with keys.store(data) as store:
+        store.create_key(store.ensure_account(ACCOUNT).id, token)
+    return token
+
+
+def _visit(
+    node: wiring.Node, url: str, token: str, failures: list[BaseException], *, once: bool, as_json: bool
+) -> None:
+    base_url = f"{url}/v1"
+    try:
+        text: list[str] = []
+        told = demo_client.ask(base_url, token, MODEL, text.append if as_json else _show)
+        if as_json:
+            output.document(
+                {
+                    "base_url": base_url,
+                    "key": token,
+                    "text": "".join(text),
+                    "usage": told.usage,
+                    "request_id": told.request_id,
+                    "channel": told.channel,
+                    "first_token_seconds": round(told.first_token, 4),
+                    "total_seconds": round(told.total, 4),
+                }
+            )
+        else:
+            _report(told)
+            if not once:
+                _invite(base_url, token)
+        sys.stdout.flush()
+    except BaseException as error:  # noqa: BLE001 - border of the thread: the main one raises it again
+        failures.append(error)
+        node.stop()
+    if once:
+        node.stop()
+
+
+def _show(piece: str) -> None:
+    sys.stdout.write(piece)
+    sys.stdout.flush()
+
+
+def _report(told: demo_client.Told) -> None:
+    usage = told.usage or {}
+    output.line("\n")
+    output.line(f"usage       {usage.get('prompt_tokens')} tokens in, {usage.get('completion_tokens')} out")
+    output.line(f"request id  {told.request_id}")
+    output.line(f"channel     {told.channel}")
+    output.line(f"timing      first token {told.first_token * 1000:.1f} ms, whole answer {told.total * 1000:.1f} ms")
+
+
+def _invite(base_url: str, token: str) -> None:
+    output.line(f"""
+The relay is at {base_url}. Try it (^C ends it):
+
+  curl {base_url}/chat/completions -H "Authorization: Bearer {token}" \\
+    -H "Content-Type: application/json" \\
+    -d '{{"model": "{MODEL}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
+
+  python -c "from openai import OpenAI; print(OpenAI(base_url='{base_url}', api_key='{token}')\\
+    .chat.completions.create(model='{MODEL}', messages=[{{'role': 'user', 'content': 'Hello'}}]))"
+
+  export OPENAI_BASE_URL={base_url}
+  export OPENAI_API_KEY={token}""")

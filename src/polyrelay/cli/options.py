@@ -1,0 +1,38 @@
+"""Options that several commands share, and the settings they lead to."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from polyrelay.config import load
+from polyrelay.settings.root import Settings
+
+DEFAULT_FILE = Path("polyrelay.toml")
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="Configuration file [default: $POLYRELAY_CONFIG, else ./polyrelay.toml]."),
+]
+Data = Annotated[Path | None, typer.Option("--data", help="Data folder, instead of the configuration's.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+
+
+def config_file(given: Path | None) -> Path | None:
+    """The configuration file in force: named, from the environment, or the default one if it exists."""
+    if given is not None:
+        return given
+    if named := os.environ.get("POLYRELAY_CONFIG"):
+        return Path(named)
+    return DEFAULT_FILE if DEFAULT_FILE.exists() else None
+
+
+def settings(config: Path | None) -> Settings:
+    """Settings from file and environment. Raises `errors.ConfigurationError`."""
+    return load.load(config_file(config), os.environ)
+
+
+def data_folder(config: Path | None, data: Path | None) -> Path:
+    """The data folder of a command. Raises `errors.ConfigurationError`."""
+    return data if data is not None else Path(settings(config).server.data)

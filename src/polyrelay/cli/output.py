@@ -1,0 +1,52 @@
+"""How commands speak: results to standard output, as text or as one JSON document; everything else to standard error."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+errors = Console(stderr=True, highlight=False)
+
+
+class Exit(IntEnum):
+    """Exit codes of every command."""
+
+    OK = 0
+    FAILED = 1
+    """The command ran and the answer is no: a check failed, a server could not start."""
+    USAGE = 2
+    """The command line is wrong; click's own code for it."""
+    CONFIGURATION = 3
+    """A file, a variable or the data folder is wrong; the message says where."""
+    NOT_FOUND = 4
+    """What was named does not exist, or exists already."""
+
+
+EXIT_CODES = "Exit codes: 0 done, 1 the answer is no, 2 wrong usage, 3 wrong configuration, 4 no such thing, 130 ^C."
+
+
+def document(value: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
+    """Print `value` as JSON."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def line(text: str) -> None:
+    """Print one line as it is."""
+    sys.stdout.write(text + "\n")
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under headings."""
+    drawn = Table(*columns)
+    for row in rows:
+        drawn.add_row(*row)
+    Console().print(drawn)
+
+
+def complain(message: str) -> None:
+    """Say what is wrong, on standard error."""
+    errors.print(f"polyrelay: {message}", markup=False, soft_wrap=True)

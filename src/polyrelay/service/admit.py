@@ -1,0 +1,68 @@
+"""Who is calling, and may they."""
+
+from dataclasses import dataclass
+
+from polyrelay.access import policy
+from polyrelay.access.principal import Principal
+from polyrelay.exchange.call import Call
+from polyrelay.kernel import errors
+from polyrelay.routing.channel import Candidate
+from polyrelay.service.answers import Slip
+from polyrelay.service.ports import HeaderList, Hold, Keys, Lease, Limits
+from polyrelay.wire.openai_chat.request import ChatRequest
+
+_SCHEME = b"bearer"
+ASSUMED_OUTPUT_TOKENS = 1024
+"""Output tokens set aside against a token limit when the request names no cap; corrected when the answer is known."""
+
+BYTES_PER_TOKEN = 4
+"""Rule of thumb of OpenAI's tokenizer page for English text, used only to pace token limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request that may be served: who asks, what is held for it, who may answer, best first."""
+
+    surface: str
+    slip: Slip
+    holder: Principal
+    request: ChatRequest
+    hold: Hold
+    lease: Lease
+    candidates: tuple[Candidate, ...]
+    passed_headers: tuple[str, ...]
+
+
+def bearer(headers: HeaderList) -> str:
+    """The client key of `authorization: Bearer <key>` (RFC 6750; the scheme in any case).
+
+    Raises `errors.Unauthenticated` with code `missing_api_key` or `invalid_api_key`.
+    """
+    values = [value for name, value in headers if name == b"authorization"]
+    if not values:
+        raise errors.Unauthenticated(
+            "You did not provide an API key. Send it in the Authorization header: Authorization: Bearer YOUR_KEY",
+            code="missing_api_key",
+        )
+    scheme, _, token = values[0].strip().partition(b" ")
+    if len(values) > 1 or scheme.lower() != _SCHEME or not token.strip().isascii():
+        raise errors.Unauthenticated("The Authorization header must be sent once, in the form: Bearer YOUR_KEY")
+    return token.strip().decode("ascii")
+
+
+def principal(headers: HeaderList, peer: str, *, keys: Keys, now: float) -> Principal:
+    """The caller, allowed to call at all from `peer` at `now` (Unix seconds).
+
+    Raises `errors.Unauthenticated` or `errors.Forbidden`.
+    """
+    holder = keys.find(bearer(headers))
+    if holder is None:
+        raise errors.Unauthenticated("Incorrect API key provided: no such key exists, or it was revoked.")
+    policy.check_key(holder, peer=peer, now=now)
+    return holder
+
+
+def lease(holder: Principal, call: Call, limits: Limits) -> Lease:
+    """Take one request, its estimated tokens and a slot of the caller's limits. Raises `errors.RateLimited`."""
+    output = (call.max_output or ASSUMED_OUTPUT_TOKENS) * call.choices
+    return limits.take(holder, call.input_bytes // BYTES_PER_TOKEN + output)

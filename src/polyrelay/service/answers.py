@@ -1,0 +1,46 @@
+"""Headers that every answer carries, and the client headers they come from."""
+
+import re
+from dataclasses import dataclass
+
+from polyrelay.kernel.ids import ExchangeId
+
+_LABEL = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_SSE = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
+
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass(slots=True)
+class Slip:
+    """What identifies one exchange to its client.
+
+    `label` is the client's own `x-request-id` when it sent a valid one (128 characters of A-Z a-z 0-9 . _ : -);
+    `arrived` monotonic seconds.
+    """
+
+    exchange: ExchangeId
+    label: str | None
+    arrived: float
+
+    def headers(self, now: float) -> Headers:
+        """`x-request-id` and `openai-processing-ms`, as of `now` (monotonic seconds)."""
+        shown = self.label or self.exchange
+        elapsed = int((now - self.arrived) * 1000)
+        return [(b"x-request-id", shown.encode("ascii")), (b"openai-processing-ms", b"%d" % elapsed)]
+
+
+def label(value: bytes | None) -> str | None:
+    """A client's `x-request-id` if it may be echoed, else None."""
+    if value is None or _LABEL.fullmatch(value) is None:
+        return None
+    return value.decode("ascii")
+
+
+def event_stream() -> Headers:
+    """Headers of an SSE answer. `x-accel-buffering: no` keeps nginx in front of us from holding frames back."""
+    return list(_SSE)

@@ -1,0 +1,113 @@
+"""One upstream call on behalf of an exchange: reads the status line, then lets the right delivery take the body."""
+
+from collections.abc import Callable
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from polyrelay.exchange.faults import Fault, FaultKind
+from polyrelay.routing.channel import Candidate
+from polyrelay.service import verdict
+from polyrelay.service.delivery import Delivery, Host, Observed
+from polyrelay.service.ports import Flight, HeaderList
+from polyrelay.service.stream import StreamDelivery
+from polyrelay.service.unary import Rejection, UnaryDelivery
+
+_OK = 200
+_MEDIA = {True: b"text/event-stream", False: b"application/json"}
+
+
+class Exchange(Host, Protocol):
+    """The exchange an attempt works for."""
+
+    def current(self, attempt: "Attempt") -> bool:
+        """Whether `attempt` is still the one that counts."""
+        ...
+
+    def crashed(self, defect: Exception) -> None:
+        """A defect of ours while handling a callback."""
+        ...
+
+
+class Attempt:
+    """Implements the port `Sink`. `flight` is set right after the request was sent, before any callback."""
+
+    __slots__ = ("_delivery", "_host", "_now", "_stream", "_strip_usage", "candidate", "flight")
+
+    flight: Flight
+
+    def __init__(
+        self, host: Exchange, candidate: Candidate, *, stream: bool, strip_usage: bool, now: Callable[[], float]
+    ) -> None:
+        self._host = host
+        self._stream = stream
+        self._strip_usage = strip_usage
+        self._now = now
+        self._delivery: Delivery | None = None
+        self.candidate = candidate
+
+    @property
+    def answered(self) -> bool:
+        """Whether the upstream has begun to answer."""
+        return self._delivery is not None
+
+    def observed(self) -> Observed:
+        """What is known of the answer so far."""
+        return self._delivery.observed() if self._delivery is not None else Observed()
+
+    def head(self, status: int, headers: HeaderList) -> None:
+        """Choose what becomes of the body."""
+        self._guarded(lambda: self._choose(status, headers))
+
+    def data(self, chunk: bytes) -> None:
+        """A piece of the body."""
+        if self._delivery is None or not self._host.current(self):
+            return
+        try:
+            self._delivery.data(chunk)
+        except Exception as defect:  # noqa: BLE001 - border: a defect of ours ends one exchange, not the process
+            self._host.crashed(defect)
+
+    def ended(self) -> None:
+        """The body is complete."""
+        self._guarded(lambda: self._delivery.ended() if self._delivery is not None else None)
+
+    def failed(self, fault: Fault) -> None:
+        """The upstream, the network or a deadline ended it."""
+        self._guarded(lambda: (self._delivery or self._host).failed(fault))
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        if not self._host.current(self):
+            return
+        try:
+            step()
+        except Exception as defect:  # noqa: BLE001 - border: a defect of ours ends one exchange, not the process
+            self._host.crashed(defect)
+
+    def _choose(self, status: int, headers: HeaderList) -> None:
+        if status in verdict.REQUEST_IS_WRONG:
+            self._delivery = Rejection(self._host, status, self._secrets())
+        elif status != _OK:
+            self._give_up(Fault(FaultKind.STATUS, "", status, verdict.retry_after(headers, self._now())))
+        elif not _is_media(headers, _MEDIA[self._stream]):
+            self._give_up(Fault(FaultKind.GARBLED, "the answer has the wrong media type", status))
+        elif self._stream:
+            self._delivery = StreamDelivery(self._host, strip_usage=self._strip_usage)
+        else:
+            self._delivery = UnaryDelivery(self._host)
+
+    def _give_up(self, fault: Fault) -> None:
+        self.flight.cancel()
+        self._host.failed(fault)
+
+    def _secrets(self) -> tuple[bytes, ...]:
+        channel = self.candidate.channel
+        host = urlsplit(channel.base_url).hostname or channel.base_url
+        return (self.candidate.credential.secret.encode(), host.encode())
+
+
+def _is_media(headers: HeaderList, wanted: bytes) -> bool:
+    """Whether the answer is `wanted`; one without a content type gets the benefit of the doubt."""
+    for name, value in headers:
+        if name == b"content-type":
+            return value.partition(b";")[0].strip().lower() == wanted
+    return True

@@ -1,0 +1,79 @@
+"""How an attempt and the exchange it belongs to speak: one way to hand an answer on per kind of answer."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from polyrelay.exchange.faults import Fault
+from polyrelay.exchange.outcome import Outcome
+from polyrelay.exchange.usage import Usage
+from polyrelay.kernel import errors
+from polyrelay.service.answers import Headers
+from polyrelay.settings.root import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What was learned of an answer: stated `usage` if any, `finish` reason, content bytes `delivered`."""
+
+    usage: Usage | None = None
+    finish: str | None = None
+    delivered: int = 0
+
+
+class Host(Protocol):
+    """The exchange, as its current attempt knows it."""
+
+    committed: bool
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration this exchange began with."""
+        ...
+
+    def commit(self, headers: Headers) -> None:
+        """From here on the client has this attempt's bytes: no other may follow (M6)."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Body bytes for the client."""
+        ...
+
+    def failed(self, fault: Fault) -> None:
+        """The attempt failed before commit."""
+        ...
+
+    def answered(self, headers: Headers, body: bytes, observed: Observed) -> None:
+        """A whole unary answer."""
+        ...
+
+    def rejected(self, status: int, headers: Headers, body: bytes) -> None:
+        """The vendor blames the request, in its own words."""
+        ...
+
+    def finished(self, observed: Observed, tail: bytes, outcome: Outcome) -> None:
+        """A streamed answer is over; `tail` are its last bytes."""
+        ...
+
+    def broken(self, observed: Observed, refusal: errors.Refusal, outcome: Outcome) -> None:
+        """A committed answer broke off."""
+        ...
+
+
+class Delivery(Protocol):
+    """Takes one kind of body: a stream, a unary answer, a rejection."""
+
+    def data(self, chunk: bytes) -> None:
+        """A piece of it."""
+        ...
+
+    def ended(self) -> None:
+        """All of it was there."""
+        ...
+
+    def failed(self, fault: Fault) -> None:
+        """The rest will not come."""
+        ...
+
+    def observed(self) -> Observed:
+        """What is known so far."""
+        ...

@@ -1,0 +1,138 @@
+"""The front desk of every relay route: admit, choose, reserve, dispatch; and say no in the client's own protocol."""
+
+import logging
+
+from polyrelay.access import policy
+from polyrelay.exchange.outcome import Outcome
+from polyrelay.kernel import errors, ids
+from polyrelay.providers import outbound
+from polyrelay.service import admit, answers
+from polyrelay.service.admit import Admitted
+from polyrelay.service.answers import Slip
+from polyrelay.service.dispatch import Dispatch
+from polyrelay.service.ports import Client, HeaderList, Inbound, Record
+from polyrelay.service.world import Snapshot, World
+from polyrelay.wire import registry
+from polyrelay.wire.openai_chat import errors as wire_errors
+from polyrelay.wire.openai_chat import request as wire_request
+
+logger = logging.getLogger(__name__)
+
+
+class Relay:
+    """One per process. `snapshot` is replaced whole when the configuration is reloaded."""
+
+    def __init__(self, world: World, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.in_flight = 0
+        """Exchanges open now."""
+        self._world = world
+
+    def open(self, inbound: Inbound, client: Client) -> Dispatch | None:
+        """Serve `inbound`, or refuse it: then `client` has its answer and None is returned. Never raises."""
+        slip = self._slip(inbound.headers, inbound.arrived)
+        try:
+            dispatch = self._admit(inbound, client, slip)
+            dispatch.start()
+        except errors.Refusal as refusal:
+            self._refuse(slip, inbound.surface, refusal, client)
+        except Exception:  # border: one request's defect must not become another's
+            logger.exception("exchange %s failed inside the relay", slip.exchange)
+            self._refuse(slip, inbound.surface, errors.InternalFault("The relay failed to serve this request."), client)
+        else:
+            return dispatch
+        return None
+
+    def screen(self, surface: str, headers: HeaderList, peer: str) -> errors.Refusal | None:
+        """Whether the caller may call at all, asked before a large body is read."""
+        del surface
+        try:
+            admit.principal(headers, peer, keys=self._world.keys, now=self._world.clock.wall())
+        except errors.Refusal as refusal:
+            return refusal
+        return None
+
+    def refuse(self, surface: str, headers: HeaderList, refusal: errors.Refusal, client: Client) -> None:
+        """Say no on behalf of the HTTP layer, in the protocol of `surface`."""
+        self._refuse(self._slip(headers, self._world.clock.monotonic()), surface, refusal, client)
+
+    # ── inside ──
+
+    def _slip(self, headers: HeaderList, arrived: float) -> Slip:
+        world = self._world
+        exchange = ids.exchange_id(int(world.clock.wall() * 1000), world.entropy(ids.ENTROPY_BYTES))
+        for name, value in headers:
+            if name == b"x-request-id":
+                return Slip(exchange, answers.label(value), arrived)
+        return Slip(exchange, None, arrived)
+
+    def _admit(self, inbound: Inbound, client: Client, slip: Slip) -> Dispatch:
+        world, snapshot = self._world, self.snapshot
+        if self.in_flight >= snapshot.settings.bounds.streams_in_flight:
+            raise errors.Overloaded("The relay is at its limit of open requests; retry shortly.", retry_after=1.0)
+        holder = admit.principal(inbound.headers, inbound.peer, keys=world.keys, now=world.clock.wall())
+        surface = registry.SURFACES[inbound.surface]
+        request = wire_request.read(inbound.body, billing_extras=surface.billing_extras)
+        call = request.call
+        policy.check_model(holder, call.model)
+        candidates = snapshot.candidates(call, hash(slip.exchange))
+        if not candidates:
+            raise model_not_found(call.model)
+        lease = admit.lease(holder, call, world.limits)
+        try:
+            hold = world.ledger.reserve(slip.exchange, holder, call)
+        except BaseException:
+            lease.release(0)
+            raise
+        self.in_flight += 1
+        return Dispatch(
+            world,
+            snapshot,
+            Admitted(
+                inbound.surface,
+                slip,
+                holder,
+                request,
+                hold,
+                lease,
+                candidates,
+                outbound.passed(inbound.headers),
+            ),
+            client,
+            self._closed,
+        )
+
+    def _closed(self) -> None:
+        self.in_flight -= 1
+
+    def _refuse(self, slip: Slip, surface: str, refusal: errors.Refusal, client: Client) -> None:
+        now = self._world.clock.monotonic()
+        status, headers, body = wire_errors.render(refusal)
+        client.reply(status, [*headers, *slip.headers(now)], body)
+        self._world.records.add(
+            Record(
+                exchange=slip.exchange,
+                label=slip.label,
+                surface=surface,
+                account=None,
+                key=None,
+                model=None,
+                channel=None,
+                status=status,
+                outcome=Outcome.REFUSED,
+                attempts=0,
+                seconds=now - slip.arrived,
+                first_token=None,
+                usage=None,
+                finish=None,
+                error=refusal.code,
+                billing=None,
+            )
+        )
+
+
+def model_not_found(model: str) -> errors.NotFound:
+    """The refusal for a model that no channel serves."""
+    return errors.NotFound(
+        f"The model `{model}` does not exist or you do not have access to it.", code="model_not_found", param="model"
+    )

@@ -1,0 +1,103 @@
+"""Delivers an SSE answer: held back until the first meaningful frame, then byte for byte."""
+
+from polyrelay.exchange.faults import Fault, FaultKind
+from polyrelay.exchange.outcome import Outcome
+from polyrelay.kernel import bounds
+from polyrelay.service import answers, verdict
+from polyrelay.service.delivery import Host, Observed
+from polyrelay.wire import sse
+from polyrelay.wire.openai_chat.tap import StreamTap
+
+
+class StreamDelivery:
+    """Before commit every defect is a fault, and another channel may answer unseen; after it, an honest end in-band."""
+
+    __slots__ = ("_held", "_held_bytes", "_host", "_over", "_tap")
+
+    def __init__(self, host: Host, *, strip_usage: bool) -> None:
+        self._host = host
+        self._tap = StreamTap(strip_usage=strip_usage)
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._over = False
+
+    def observed(self) -> Observed:
+        """Usage, finish reason and content bytes as far as the tap has seen them."""
+        tap = self._tap
+        return Observed(tap.usage, tap.finish, tap.content_bytes)
+
+    def data(self, chunk: bytes) -> None:
+        """Pass frames on; keep the terminator back until the books are written."""
+        if self._over:
+            return
+        tap = self._tap
+        try:
+            out = tap.feed(chunk)
+        except sse.FrameTooLong:
+            self._break(Fault(FaultKind.OVERSIZE, "an SSE frame is larger than the bound"))
+            return
+        if not self._host.committed:
+            out = self._hold(out)
+        if tap.terminator is not None and self._host.committed:
+            self._over = True
+            outcome = Outcome.COMPLETE if tap.error is None else Outcome.UPSTREAM_ERROR
+            self._host.finished(self.observed(), out + tap.terminator, outcome)
+        elif out:
+            self._host.write(out)
+
+    def ended(self) -> None:
+        """The body ended without `[DONE]`: complete only if a finish reason was seen (M5: none is invented)."""
+        if self._over:
+            return
+        tap = self._tap
+        if not self._host.committed:
+            self._host.failed(Fault(FaultKind.EMPTY, "the stream ended before a meaningful frame"))
+        elif tap.error is not None:
+            self._host.finished(self.observed(), b"", Outcome.UPSTREAM_ERROR)
+        elif tap.finish is not None and not tap.close():
+            self._host.finished(self.observed(), b"", Outcome.COMPLETE)
+        else:
+            self._break(Fault(FaultKind.CUT, "the stream ended without a finish reason"))
+
+    def failed(self, fault: Fault) -> None:
+        """The upstream broke off."""
+        if not self._over:
+            self._break(fault)
+
+    def _break(self, fault: Fault) -> None:
+        self._over = True
+        if self._host.committed:
+            outcome = Outcome.TRUNCATED if self._tap.error is None else Outcome.UPSTREAM_ERROR
+            self._host.broken(self.observed(), verdict.broken_off(fault), outcome)
+        else:
+            self._host.failed(fault)
+
+    def _hold(self, out: bytes) -> bytes:
+        """Keep `out` until the tap has seen something meaningful; then return everything held, for writing."""
+        tap = self._tap
+        fault = self._defect()
+        if fault is not None:
+            self._over = True
+            self._host.failed(fault)
+            return b""
+        self._held.append(out)
+        self._held_bytes += len(out)
+        if not tap.meaningful:
+            if self._held_bytes > bounds.HELD_STREAM_BYTES:
+                self._break(Fault(FaultKind.OVERSIZE, "too many bytes before a meaningful frame"))
+            return b""
+        self._host.commit(answers.event_stream())
+        held, self._held = b"".join(self._held), []
+        return held
+
+    def _defect(self) -> Fault | None:
+        tap = self._tap
+        if tap.meaningful:
+            return None
+        if tap.error is not None:
+            return Fault(FaultKind.ERROR_FIRST, "the first frame is an error")
+        if tap.garbled:
+            return Fault(FaultKind.GARBLED, "the first frame is not JSON")
+        if tap.terminator is not None:
+            return Fault(FaultKind.EMPTY, "the stream has no meaningful frame")
+        return None

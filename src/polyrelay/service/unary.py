@@ -1,0 +1,104 @@
+"""Delivers an answer that is one JSON body, and the rejections that vendors send instead."""
+
+from polyrelay.exchange.faults import Fault, FaultKind
+from polyrelay.exchange.outcome import Outcome
+from polyrelay.kernel import bounds
+from polyrelay.service import verdict
+from polyrelay.service.answers import Headers
+from polyrelay.service.delivery import Host, Observed
+from polyrelay.wire.openai_chat import answer
+from polyrelay.wire.openai_chat import errors as wire_errors
+
+_TAIL_BYTES = 64 * 1024
+_JSON: Headers = [(b"content-type", b"application/json")]
+
+
+class UnaryDelivery:
+    """Buffers up to the bound `unary_bytes`, so that a bad answer can still fail over; streams what is larger."""
+
+    __slots__ = ("_bound", "_chunks", "_host", "_size", "_tail")
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._bound = host.settings.bounds.unary_bytes
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._tail = b""
+
+    def observed(self) -> Observed:
+        """Content bytes passed on so far; nothing while the answer is still buffered."""
+        return Observed(delivered=self._size if self._host.committed else 0)
+
+    def data(self, chunk: bytes) -> None:
+        """Buffer, or pass on all but the latest piece: the last byte leaves after the books are written."""
+        self._size += len(chunk)
+        self._chunks.append(chunk)
+        if self._size <= self._bound:
+            return
+        if not self._host.committed:
+            self._host.commit(_JSON)
+        passed, self._chunks = b"".join(self._chunks[:-1]), self._chunks[-1:]
+        self._tail = (self._tail + passed)[-_TAIL_BYTES:]
+        if passed:
+            self._host.write(passed)
+
+    def ended(self) -> None:
+        """Judge and hand over."""
+        body = b"".join(self._chunks)
+        if self._host.committed:
+            usage = answer.tail_usage((self._tail + body)[-_TAIL_BYTES:])
+            self._host.finished(Observed(usage, delivered=self._size), body, Outcome.COMPLETE)
+            return
+        seen = answer.observe(body)
+        if seen.empty:
+            self._host.failed(Fault(FaultKind.EMPTY, "the answer has no content"))
+        elif seen.garbled:
+            self._host.failed(Fault(FaultKind.GARBLED, "the answer is not a JSON object"))
+        elif seen.error:
+            self._host.failed(Fault(FaultKind.ERROR_FIRST, "a 200 whose body is an error"))
+        else:
+            self._host.answered(_JSON, body, Observed(seen.usage, seen.finish, seen.content_bytes))
+
+    def failed(self, fault: Fault) -> None:
+        """The upstream broke off."""
+        if self._host.committed:
+            self._host.broken(self.observed(), verdict.broken_off(fault), Outcome.TRUNCATED)
+        else:
+            self._host.failed(fault)
+
+
+class Rejection:
+    """A 4xx that blames the request: passed on as the vendor wrote it, if it is in the protocol's shape."""
+
+    __slots__ = ("_chunks", "_host", "_secrets", "_size", "_status")
+
+    def __init__(self, host: Host, status: int, secrets: tuple[bytes, ...]) -> None:
+        self._host = host
+        self._status = status
+        self._secrets = secrets
+        self._chunks: list[bytes] = []
+        self._size = 0
+
+    def observed(self) -> Observed:
+        """Nothing: a rejection is not content."""
+        return Observed()
+
+    def data(self, chunk: bytes) -> None:
+        """Collect, up to the bound; an error that large is nobody's protocol."""
+        self._size += len(chunk)
+        if self._size <= bounds.ERROR_BODY_BYTES:
+            self._chunks.append(chunk)
+
+    def ended(self) -> None:
+        """Pass it on, or say in our words that the vendor refused."""
+        body = b"".join(self._chunks)
+        if self._size > bounds.ERROR_BODY_BYTES or not wire_errors.is_native(body) or self._leaks(body):
+            _, _, body = wire_errors.render(verdict.rejected())
+        self._host.rejected(self._status, list(_JSON), body)
+
+    def failed(self, fault: Fault) -> None:
+        """The upstream broke off while saying no."""
+        self._host.failed(fault)
+
+    def _leaks(self, body: bytes) -> bool:
+        return any(secret in body for secret in self._secrets)

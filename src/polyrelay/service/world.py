@@ -1,0 +1,46 @@
+"""What the service runs on: the adapters of one process, and the configuration of the moment."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from polyrelay.exchange.call import Call
+from polyrelay.kernel.clock import Clock
+from polyrelay.providers import outbound
+from polyrelay.routing import select
+from polyrelay.routing.catalog import Catalog
+from polyrelay.routing.channel import Candidate
+from polyrelay.service.ports import Keys, Ledger, Limits, Records, Timers, Upstream
+from polyrelay.settings.root import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One configuration made ready. Replaced whole on reload; an open exchange keeps the one it began with."""
+
+    settings: Settings
+    catalog: Catalog
+    endpoints: dict[Candidate, outbound.Endpoint] = field(repr=False)
+
+    def candidates(self, call: Call, seed: int) -> tuple[Candidate, ...]:
+        """Who may serve `call`, best first; empty when nobody does."""
+        return select.order(self.catalog.tiers(call.model), seed)
+
+
+def snapshot(settings: Settings, catalog: Catalog, user_agent: str) -> Snapshot:
+    """A snapshot with every endpoint made once."""
+    candidates = [Candidate(channel, credential) for channel in catalog.channels for credential in channel.credentials]
+    return Snapshot(settings, catalog, {each: outbound.endpoint(each, user_agent) for each in candidates})
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The adapters. `entropy(n)` returns n unpredictable bytes."""
+
+    upstream: Upstream
+    keys: Keys
+    limits: Limits
+    ledger: Ledger
+    records: Records
+    clock: Clock
+    timers: Timers
+    entropy: Callable[[int], bytes]
