@@ -1,8 +1,12 @@
 """`polyrelay demo`: sandbox vendor and relay in one command, and one answer through both."""
 
+import json
 import secrets
+import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,14 +15,13 @@ import typer
 from polyrelay import wiring
 from polyrelay.access import key as client_key
 from polyrelay.cli import demo_client, keys, output
-from polyrelay.sandbox import run as sandbox_runner
 from polyrelay.settings.channels import ChannelSettings, CredentialSettings, ModelSettings
 from polyrelay.settings.root import AnswerSettings, LogSettings, ServerSettings, Settings
+from polyrelay.storage.records import KeyTerms
 
 ACCOUNT = "demo"
 MODEL = "gpt-4o-mini"
 PREFERRED_PORT = 8080
-START_SECONDS = 20.0
 
 
 def demo(
@@ -29,8 +32,8 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
     """Start a sandbox vendor and the relay, make a key, stream one chat completion, and stay up for yours."""
-    with sandbox_runner.running("127.0.0.1", 0, data / "sandbox") as vendor:
-        settings = _settings(data, wiring.free_port("127.0.0.1", port), f"https://127.0.0.1:{vendor}/v1")
+    with _vendor(data / "sandbox") as vendor:
+        settings = _settings(data, wiring.free_port("127.0.0.1", port), vendor)
         token = _key(data)
         node = wiring.Node(None, wiring.Overrides(settings=settings))
         failures: list[BaseException] = []
@@ -44,14 +47,27 @@ def demo(
         raise failures[0]
 
 
-def _settings(data: Path, port: int, vendor: str) -> Settings:
+@contextmanager
+def _vendor(folder: Path) -> Iterator[dict[str, str]]:
+    """A sandbox process of its own, for as long as the block lasts; its address and the CA to trust."""
+    command = [sys.executable, "-m", "polyrelay.sandbox.run", "--tls", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603 - our own module, no shell
+        try:
+            if process.stdout is None or not (line := process.stdout.readline()):
+                raise demo_client.DemoError("the sandbox vendor did not start; see its message above")
+            yield json.loads(line)
+        finally:
+            process.terminate()
+
+
+def _settings(data: Path, port: int, vendor: dict[str, str]) -> Settings:
     channel = ChannelSettings(
         name="sandbox",
         provider="sandbox",
-        base_url=vendor,
+        base_url=vendor["base_url"],
         credentials=(CredentialSettings(value="sandbox"),),
         models=(ModelSettings(MODEL), ModelSettings("gpt-4o")),
-        ca_file=str(data / "sandbox" / "ca.pem"),
+        ca_file=vendor["ca"],
     )
     return Settings(
         server=ServerSettings(port=port, data=str(data), drain_seconds=5.0),
@@ -64,7 +80,7 @@ def _settings(data: Path, port: int, vendor: str) -> Settings:
 def _key(data: Path) -> str:
     token = client_key.token(secrets.token_bytes(client_key.ENTROPY_BYTES))
     with keys.store(data) as store:
-        store.create_key(store.ensure_account(ACCOUNT).id, token)
+        store.create_key(store.ensure_account(ACCOUNT).id, token, KeyTerms(name=ACCOUNT))
     return token
 
 
@@ -92,7 +108,6 @@ def _visit(
             _report(told)
             if not once:
                 _invite(base_url, token)
-        sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 - border of the thread: the main one raises it again
         failures.append(error)
         node.stop()

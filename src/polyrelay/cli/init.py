@@ -34,7 +34,7 @@ def init(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
 ) -> None:
-    """Write polyrelay.toml to start from, and make the data folder with its secrets and database. Overwrites nothing."""
+    """Write polyrelay.toml to start from; make the data folder with secrets and database. Overwrites nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     config, data = folder / "polyrelay.toml", folder / "polyrelay-data"
     written = not config.exists()
@@ -44,7 +44,12 @@ def init(
     open_database(data).close()
     if as_json:
         output.document(
-            {"config": str(config), "written": written, "secrets": str(secrets.path), "secrets_created": secrets.created}
+            {
+                "config": str(config),
+                "written": written,
+                "secrets": str(secrets.path),
+                "secrets_created": secrets.created,
+            }
         )
         return
     output.line(f"{'Wrote' if written else 'Kept'} {config}")

@@ -12,11 +12,11 @@ import typer
 from polyrelay.access import key as client_key
 from polyrelay.cli import options, output
 from polyrelay.kernel.ids import KeyId
+from polyrelay.state.clock import SystemClock
 from polyrelay.storage import secrets as server_secrets
 from polyrelay.storage.database import open_database
 from polyrelay.storage.keys import KeyStore
 from polyrelay.storage.records import KeyTerms, LimitTerms, StoredKey
-from polyrelay.state.clock import SystemClock
 
 app = typer.Typer(no_args_is_help=True, help="Make, list and revoke the keys that clients use.")
 
@@ -61,9 +61,7 @@ def create(
 
 
 @app.command("list")
-def list_keys(
-    *, config: options.Config = None, data: options.Data = None, as_json: options.Json = False
-) -> None:
+def list_keys(*, config: options.Config = None, data: options.Data = None, as_json: options.Json = False) -> None:
     """List all keys, revoked ones included."""
     with store(options.data_folder(config, data)) as keys:
         found = [described(each) for each in keys.list_keys()]

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from polyrelay.config import load
+from polyrelay import wiring
+from polyrelay.config import environment
 from polyrelay.settings.root import Settings
 
 DEFAULT_FILE = Path("polyrelay.toml")
@@ -23,14 +24,14 @@ def config_file(given: Path | None) -> Path | None:
     """The configuration file in force: named, from the environment, or the default one if it exists."""
     if given is not None:
         return given
-    if named := os.environ.get("POLYRELAY_CONFIG"):
-        return Path(named)
+    if os.environ.get(environment.CONFIG_FILE):
+        return Path(os.environ[environment.CONFIG_FILE])
     return DEFAULT_FILE if DEFAULT_FILE.exists() else None
 
 
 def settings(config: Path | None) -> Settings:
     """Settings from file and environment. Raises `errors.ConfigurationError`."""
-    return load.load(config_file(config), os.environ)
+    return wiring.read(config_file(config), wiring.Overrides()).settings
 
 
 def data_folder(config: Path | None, data: Path | None) -> Path:

@@ -1,4 +1,4 @@
-"""How commands speak: results to standard output, as text or as one JSON document; everything else to standard error."""
+"""How commands speak: results to standard output, as text or one JSON document; the rest to standard error."""
 
 import json
 import sys
@@ -31,12 +31,13 @@ EXIT_CODES = "Exit codes: 0 done, 1 the answer is no, 2 wrong usage, 3 wrong con
 
 def document(value: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
     """Print `value` as JSON."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    line(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def line(text: str) -> None:
     """Print one line as it is."""
     sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from polyrelay.cli import output
+from polyrelay.kernel.errors import ConfigurationError
 from polyrelay.sandbox import run as runner
 
 
@@ -22,13 +23,13 @@ def sandbox(
 ) -> None:
     """Simulate a vendor: OpenAI chat completions with scripted answers and faults, for trials and tests."""
 
-    def ready(bound: int) -> None:
-        scheme = "https" if tls else "http"
-        url = f"{scheme}://{host}:{bound}/v1"
-        ca = str(folder / "ca.pem") if tls else None
+    def ready(address: runner.Address) -> None:
         if as_json:
-            output.document({"base_url": url, "port": bound, "ca_file": ca})
+            output.document({"base_url": address.base_url, "port": address.port, "ca_file": address.ca})
         else:
-            output.line(f"sandbox at {url}" + (f", trust {ca}" if ca else ""))
+            output.line(f"sandbox at {address.base_url}" + (f", trust {address.ca}" if address.ca else ""))
 
-    runner.serve(host, port, folder if tls else None, frozenset(key or ()), ready)
+    try:
+        runner.serve(host=host, port=port, tls_folder=folder if tls else None, keys=frozenset(key or ()), ready=ready)
+    except OSError as error:
+        raise ConfigurationError(f"the sandbox cannot start on {host} port {port}: {error.strerror}") from error

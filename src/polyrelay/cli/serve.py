@@ -1,6 +1,5 @@
 """`polyrelay serve`: the relay."""
 
-import sys
 from typing import Annotated
 
 import typer
@@ -26,6 +25,5 @@ def serve(
             output.document({"url": url, "data": str(node.data)})
         else:
             output.line(f"polyrelay at {url}, data in {node.data}")
-        sys.stdout.flush()
 
     node.run(ready)

@@ -1,21 +1,52 @@
-"""What a key may use: `GET /v1/models`."""
+"""What a key may use: `GET /v1/models`, in OpenAI's shape."""
 
 from polyrelay.access import policy
+from polyrelay.kernel import errors
 from polyrelay.service import admit
+from polyrelay.service.answers import Headers
 from polyrelay.service.ports import HeaderList
-from polyrelay.service.relay import model_not_found
-from polyrelay.service.world import Snapshot, World
+from polyrelay.service.relay import Relay, model_not_found
+from polyrelay.wire.openai_chat import errors as wire_errors
+
+Answered = tuple[int, Headers, bytes]
+"""Status, headers and body of a whole answer."""
+
+OWNER = "polyrelay"
+"""`owned_by` of every model: which vendor serves it is the operator's business."""
+
+_JSON = (b"content-type", b"application/json")
 
 
-def visible(world: World, snapshot: Snapshot, headers: HeaderList, peer: str) -> tuple[str, ...]:
-    """Names of the models the caller may use, sorted. Raises `errors.Refusal` for a caller who may not call at all."""
-    holder = admit.principal(headers, peer, keys=world.keys, now=world.clock.wall())
-    return tuple(model for model in snapshot.catalog.models if policy.may_use(holder, model))
+class ModelDirectory:
+    """Implements the HTTP side's port `Directory` over the configuration in force."""
 
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+        self._created = int(relay.world.clock.wall())
 
-def find(world: World, snapshot: Snapshot, headers: HeaderList, peer: str, model: str) -> str:
-    """`model`, if the caller may use it. Raises `errors.NotFound` otherwise."""
-    if model not in visible(world, snapshot, headers, peer):
-        raise model_not_found(model)
-    return model
+    def models(self, headers: HeaderList, peer: str) -> Answered:
+        """The models the caller may use, or a refusal."""
+        try:
+            body = wire_errors.models_list(self._visible(headers, peer), created=self._created, owned_by=OWNER)
+        except errors.Refusal as refusal:
+            return self._refused(refusal, headers)
+        return 200, [_JSON, *self._relay.identify(headers)], body
 
+    def model(self, name: str, headers: HeaderList, peer: str) -> Answered:
+        """One of them, or a refusal."""
+        try:
+            if name not in self._visible(headers, peer):
+                raise model_not_found(name)
+        except errors.Refusal as refusal:
+            return self._refused(refusal, headers)
+        body = wire_errors.model(name, created=self._created, owned_by=OWNER)
+        return 200, [_JSON, *self._relay.identify(headers)], body
+
+    def _visible(self, headers: HeaderList, peer: str) -> tuple[str, ...]:
+        world = self._relay.world
+        holder = admit.principal(headers, peer, keys=world.keys, now=world.clock.wall())
+        return tuple(model for model in self._relay.snapshot.catalog.models if policy.may_use(holder, model))
+
+    def _refused(self, refusal: errors.Refusal, headers: HeaderList) -> Answered:
+        status, rendered, body = wire_errors.render(refusal)
+        return status, [*rendered, *self._relay.identify(headers)], body

@@ -8,7 +8,7 @@ from polyrelay.kernel import errors, ids
 from polyrelay.providers import outbound
 from polyrelay.service import admit, answers
 from polyrelay.service.admit import Admitted
-from polyrelay.service.answers import Slip
+from polyrelay.service.answers import Headers, Slip
 from polyrelay.service.dispatch import Dispatch
 from polyrelay.service.ports import Client, HeaderList, Inbound, Record
 from polyrelay.service.world import Snapshot, World
@@ -26,7 +26,7 @@ class Relay:
         self.snapshot = snapshot
         self.in_flight = 0
         """Exchanges open now."""
-        self._world = world
+        self.world = world
 
     def open(self, inbound: Inbound, client: Client) -> Dispatch | None:
         """Serve `inbound`, or refuse it: then `client` has its answer and None is returned. Never raises."""
@@ -47,19 +47,24 @@ class Relay:
         """Whether the caller may call at all, asked before a large body is read."""
         del surface
         try:
-            admit.principal(headers, peer, keys=self._world.keys, now=self._world.clock.wall())
+            admit.principal(headers, peer, keys=self.world.keys, now=self.world.clock.wall())
         except errors.Refusal as refusal:
             return refusal
         return None
 
     def refuse(self, surface: str, headers: HeaderList, refusal: errors.Refusal, client: Client) -> None:
         """Say no on behalf of the HTTP layer, in the protocol of `surface`."""
-        self._refuse(self._slip(headers, self._world.clock.monotonic()), surface, refusal, client)
+        self._refuse(self._slip(headers, self.world.clock.monotonic()), surface, refusal, client)
+
+    def identify(self, headers: HeaderList) -> Headers:
+        """`x-request-id` and `openai-processing-ms` for an answer that is made at once."""
+        now = self.world.clock.monotonic()
+        return self._slip(headers, now).headers(now)
 
     # ── inside ──
 
     def _slip(self, headers: HeaderList, arrived: float) -> Slip:
-        world = self._world
+        world = self.world
         exchange = ids.exchange_id(int(world.clock.wall() * 1000), world.entropy(ids.ENTROPY_BYTES))
         for name, value in headers:
             if name == b"x-request-id":
@@ -67,7 +72,7 @@ class Relay:
         return Slip(exchange, None, arrived)
 
     def _admit(self, inbound: Inbound, client: Client, slip: Slip) -> Dispatch:
-        world, snapshot = self._world, self.snapshot
+        world, snapshot = self.world, self.snapshot
         if self.in_flight >= snapshot.settings.bounds.streams_in_flight:
             raise errors.Overloaded("The relay is at its limit of open requests; retry shortly.", retry_after=1.0)
         holder = admit.principal(inbound.headers, inbound.peer, keys=world.keys, now=world.clock.wall())
@@ -106,10 +111,10 @@ class Relay:
         self.in_flight -= 1
 
     def _refuse(self, slip: Slip, surface: str, refusal: errors.Refusal, client: Client) -> None:
-        now = self._world.clock.monotonic()
+        now = self.world.clock.monotonic()
         status, headers, body = wire_errors.render(refusal)
         client.reply(status, [*headers, *slip.headers(now)], body)
-        self._world.records.add(
+        self.world.records.add(
             Record(
                 exchange=slip.exchange,
                 label=slip.label,

@@ -33,7 +33,7 @@ class StreamDelivery:
         tap = self._tap
         try:
             out = tap.feed(chunk)
-        except sse.FrameTooLong:
+        except sse.FrameTooLongError:
             self._break(Fault(FaultKind.OVERSIZE, "an SSE frame is larger than the bound"))
             return
         if not self._host.committed:
@@ -46,16 +46,17 @@ class StreamDelivery:
             self._host.write(out)
 
     def ended(self) -> None:
-        """The body ended without `[DONE]`: complete only if a finish reason was seen (M5: none is invented)."""
+        """The body ended without a whole `[DONE]` frame: complete only after a finish reason (M5: none is invented)."""
         if self._over:
             return
         tap = self._tap
+        rest = tap.close()
         if not self._host.committed:
             self._host.failed(Fault(FaultKind.EMPTY, "the stream ended before a meaningful frame"))
         elif tap.error is not None:
-            self._host.finished(self.observed(), b"", Outcome.UPSTREAM_ERROR)
-        elif tap.finish is not None and not tap.close():
-            self._host.finished(self.observed(), b"", Outcome.COMPLETE)
+            self._host.finished(self.observed(), tap.terminator or b"", Outcome.UPSTREAM_ERROR)
+        elif tap.terminator is not None or (tap.finish is not None and not rest):
+            self._host.finished(self.observed(), tap.terminator or b"", Outcome.COMPLETE)
         else:
             self._break(Fault(FaultKind.CUT, "the stream ended without a finish reason"))
 

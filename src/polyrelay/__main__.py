@@ -1,0 +1,5 @@
+"""`python -m polyrelay`."""
+
+from polyrelay.cli.main import main
+
+main()

@@ -1,0 +1,53 @@
+"""What must hold between settings that are right each by itself."""
+
+from collections.abc import Collection, Iterator
+
+from polyrelay.config.locate import KeyPath
+from polyrelay.config.problems import Problem, suggestion
+from polyrelay.settings.channels import ChannelSettings, CredentialSettings
+from polyrelay.settings.root import ServerSettings, Settings
+
+
+def check(settings: Settings, providers: Collection[str] | None) -> Iterator[Problem]:
+    """Every contradiction. `providers` are the known vendors; None leaves them unchecked."""
+    yield from _tls(settings.server)
+    names: set[str] = set()
+    for position, channel in enumerate(settings.channels):
+        path: KeyPath = ("channels", position)
+        if channel.name in names:
+            yield Problem((*path, "name"), f'a second channel named "{channel.name}"', "a name of its own")
+        names.add(channel.name)
+        yield from _channel(channel, path, providers)
+
+
+def _tls(server: ServerSettings) -> Iterator[Problem]:
+    if server.tls_certificate and not server.tls_key:
+        yield Problem(("server", "tls_certificate"), "no tls_key beside it", "both or neither")
+    if server.tls_key and not server.tls_certificate:
+        yield Problem(("server", "tls_key"), "no tls_certificate beside it", "both or neither")
+
+
+def _channel(channel: ChannelSettings, path: KeyPath, providers: Collection[str] | None) -> Iterator[Problem]:
+    if providers is not None and channel.provider not in providers:
+        found = f'unknown provider "{channel.provider}"'
+        yield Problem((*path, "provider"), found, suggestion(channel.provider, providers))
+    if not channel.credentials:
+        yield Problem((*path, "credentials"), "an empty list", "at least one credential")
+    for position, credential in enumerate(channel.credentials):
+        yield from _credential(credential, (*path, "credentials", position))
+    if not channel.models:
+        yield Problem((*path, "models"), "an empty list", "at least one model")
+    models: set[str] = set()
+    for position, model in enumerate(channel.models):
+        if model.name in models:
+            yield Problem((*path, "models", position), f'"{model.name}" is listed twice', "each model once a channel")
+        models.add(model.name)
+
+
+def _credential(credential: CredentialSettings, path: KeyPath) -> Iterator[Problem]:
+    sources = {"env": credential.env, "file": credential.file, "value": credential.value}
+    given = [name for name, source in sources.items() if source is not None]
+    if len(given) != 1:
+        yield Problem(path, f"found {' and '.join(given) or 'no source'}", "exactly one of env, file and value")
+    elif not sources[given[0]]:
+        yield Problem((*path, given[0]), "found nothing", "a text that is not empty")

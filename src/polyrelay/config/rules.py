@@ -1,0 +1,121 @@
+"""What values are allowed beyond their type: one table, by the field of the settings."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from polyrelay.access import policy
+from polyrelay.settings.bounds import Bounds
+from polyrelay.settings.channels import ChannelSettings, ModelSettings
+from polyrelay.settings.root import AnswerSettings, CorsSettings, KeyDefaults, LogSettings, ServerSettings
+from polyrelay.settings.timeouts import Timeouts
+
+EVERY_FIELD = "*"
+LAST_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A test of a value, and what it asks for in words. A `secret` value is not repeated in messages."""
+
+    accepts: Callable[[Any], bool]
+    allowed: str
+    secret: bool = False
+
+
+def find(owner: type, name: str) -> Rule | None:
+    """The rule of a field of `owner`, or the one for all its fields."""
+    return RULES.get((owner, name)) or RULES.get((owner, EVERY_FIELD))
+
+
+def _split(url: str) -> SplitResult | None:
+    if any(character.isspace() or not character.isprintable() for character in url):
+        return None
+    try:
+        parts = urlsplit(url)
+        complete = parts.hostname and parts.port != 0
+    except ValueError:
+        return None
+    return parts if complete else None
+
+
+def _is_base_url(url: str) -> bool:
+    parts = _split(url)
+    if parts is None or parts.scheme not in ("http", "https"):
+        return False
+    return "@" not in parts.netloc and "?" not in url and "#" not in url
+
+
+def _is_proxy_url(url: str) -> bool:
+    parts = _split(url)
+    if parts is None or parts.scheme not in ("http", "https", "socks5", "socks5h"):
+        return False
+    return parts.path in ("", "/") and "?" not in url and "#" not in url
+
+
+def _is_origin(origin: str) -> bool:
+    if origin == "*":
+        return True
+    parts = _split(origin)
+    return parts is not None and bool(parts.scheme) and "@" not in origin and not (parts.path or parts.query)
+
+
+def _is_network(cidr: str) -> bool:
+    try:
+        policy.parse_networks((cidr,))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_text(text: str) -> bool:
+    return bool(text.strip()) and text.isprintable()
+
+
+def _positive(number: float) -> bool:
+    return number > 0 and math.isfinite(number)
+
+
+def _not_negative(number: float) -> bool:
+    return number >= 0 and math.isfinite(number)
+
+
+TEXT = Rule(_is_text, "a text that is not blank, on one line")
+POSITIVE = Rule(_positive, "a number above 0")
+NOT_NEGATIVE = Rule(_not_negative, "0 or more")
+
+RULES: Mapping[tuple[type, str], Rule] = {
+    (ServerSettings, "host"): TEXT,
+    (ServerSettings, "port"): Rule(lambda port: 0 <= port <= LAST_PORT, f"0 to {LAST_PORT} (0 picks a free port)"),
+    (ServerSettings, "data"): TEXT,
+    (ServerSettings, "tls_certificate"): TEXT,
+    (ServerSettings, "tls_key"): TEXT,
+    (ServerSettings, "drain_seconds"): NOT_NEGATIVE,
+    (ServerSettings, "forwarded_networks"): Rule(_is_network, "networks such as 10.0.0.0/8 or 2001:db8::/32"),
+    (Bounds, EVERY_FIELD): POSITIVE,
+    (AnswerSettings, "keep_alive_comment_seconds"): NOT_NEGATIVE,
+    (CorsSettings, "origins"): Rule(_is_origin, "origins such as https://app.example.com, or *"),
+    (CorsSettings, "max_age_seconds"): NOT_NEGATIVE,
+    (LogSettings, "level"): Rule(
+        lambda level: level in ("debug", "info", "warning", "error"), "debug, info, warning or error"
+    ),
+    (LogSettings, "format"): Rule(lambda name: name in ("auto", "json", "console"), "auto, json or console"),
+    (KeyDefaults, EVERY_FIELD): Rule(_not_negative, "0 (unlimited) or more"),
+    (ChannelSettings, "name"): TEXT,
+    (ChannelSettings, "provider"): TEXT,
+    (ChannelSettings, "base_url"): Rule(
+        _is_base_url,
+        "an http:// or https:// address without user, query and fragment, such as https://api.example.com/v1",
+        secret=True,
+    ),
+    (ChannelSettings, "weight"): Rule(lambda weight: weight >= 1, "1 or more"),
+    (ChannelSettings, "proxy"): Rule(
+        _is_proxy_url, "an http://, https://, socks5:// or socks5h:// address without a path", secret=True
+    ),
+    (ChannelSettings, "ca_file"): TEXT,
+    (ModelSettings, EVERY_FIELD): TEXT,
+    (Timeouts, EVERY_FIELD): POSITIVE,
+}
+"""For a field that holds a tuple, the rule is that of each element."""

@@ -1,0 +1,19 @@
+"""What the control plane is told of the relay it belongs to."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """What the control plane may know of the running relay. `started` is monotonic seconds."""
+
+    version: str
+    started: float
+    channels: Callable[[], int]
+    """How many channels the configuration in force has."""
+
+    def uptime(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started

@@ -1,0 +1,100 @@
+"""The ASGI application behind the fast lane: health, readiness, models, and the control plane once it is asked for.
+
+Plain ASGI, because FastAPI costs 40 MB and half a second that a relay without administrators need not pay.
+"""
+
+import os
+import time
+from collections.abc import Callable
+
+import msgspec
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
+
+from polyrelay.http.ports import Answered, Directory, Unready
+from polyrelay.kernel import errors, ids
+from polyrelay.service.ports import HeaderList
+from polyrelay.wire.openai_chat import errors as wire_errors
+
+MODELS = "/v1/models"
+ADMIN = "/admin/"
+
+_JSON = (b"content-type", b"application/json")
+_READABLE = (b"GET", b"HEAD")
+
+Control = Callable[[], ASGI3Application]
+"""Makes the control plane's application; called once, on first use."""
+
+
+class Application:
+    """Dispatches by path. GET routes answer HEAD too; uvicorn leaves the body out."""
+
+    def __init__(self, directory: Directory, unready: Unready, control: Control) -> None:
+        self._directory = directory
+        self._unready = unready
+        self._make_control = control
+        self._control: ASGI3Application | None = None
+
+    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        """One ASGI connection."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": "No WebSocket is served here."})
+            return
+        if scope["type"] != "http":
+            return
+        if scope["path"].startswith(ADMIN):
+            await self._controlled()(scope, receive, send)
+            return
+        status, headers, body = self._answer(scope)
+        length = (b"content-length", b"%d" % len(body))
+        await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def _controlled(self) -> ASGI3Application:
+        if self._control is None:
+            self._control = self._make_control()
+        return self._control
+
+    def _answer(self, scope: HTTPScope) -> Answered:
+        path = scope["path"]
+        handler = self._handler(path)
+        if handler is None:
+            text = f"Unknown request URL: {scope['method']} {path}"
+            return _refused(errors.NotFound(text, code="unknown_url"))
+        if scope["method"].encode() not in _READABLE:
+            text = f"{scope['method']} is not allowed here; use GET."
+            return _refused(errors.MethodNotAllowed(text, headers=((b"allow", b"GET, HEAD"),)))
+        client = scope["client"]
+        return handler(list(scope["headers"]), client[0] if client else "")
+
+    def _handler(self, path: str) -> Callable[[HeaderList, str], Answered] | None:
+        if path == "/healthz":
+            return _healthy
+        if path == "/readyz":
+            return self._ready
+        if path == MODELS:
+            return self._directory.models
+        name = path.removeprefix(MODELS + "/")
+        if name and name != path:
+            return lambda headers, peer: self._directory.model(name, headers, peer)
+        return None
+
+    def _ready(self, _headers: HeaderList, _peer: str) -> Answered:
+        """200, or 503 with the reasons."""
+        reasons = self._unready()
+        if reasons:
+            return 503, _own_headers(), msgspec.json.encode({"status": "not ready", "reasons": reasons})
+        return 200, _own_headers(), b'{"status":"ok"}'
+
+
+def _healthy(_headers: HeaderList, _peer: str) -> Answered:
+    return 200, _own_headers(), b'{"status":"ok"}'
+
+
+def _own_headers() -> list[tuple[bytes, bytes]]:
+    exchange = ids.exchange_id(time.time_ns() // 1_000_000, os.urandom(ids.ENTROPY_BYTES))
+    return [_JSON, (b"x-request-id", exchange.encode("ascii"))]
+
+
+def _refused(refusal: errors.Refusal) -> Answered:
+    status, headers, body = wire_errors.render(refusal)
+    return status, [*headers, _own_headers()[1]], body

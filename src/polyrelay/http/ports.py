@@ -1,0 +1,41 @@
+"""What the HTTP side asks of the service."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from polyrelay.kernel.errors import Refusal
+from polyrelay.service.ports import Client, Exchange, HeaderList, Inbound
+
+Answered = tuple[int, HeaderList, bytes]
+"""Status, headers (lower-case names, without content-length) and body of a whole answer."""
+
+Unready = Callable[[], tuple[str, ...]]
+"""Why the relay cannot serve now, in words for an operator; empty when it can."""
+
+
+class Relay(Protocol):
+    """The service behind the relay routes. Nothing here blocks, awaits or raises."""
+
+    def open(self, inbound: Inbound, client: Client) -> Exchange | None:
+        """Begin an exchange; None when `client` has already had its whole answer."""
+        ...
+
+    def screen(self, surface: str, headers: HeaderList, peer: str) -> Refusal | None:
+        """Look at the head alone, before a long body is read or `100 Continue` is sent: None lets it in."""
+        ...
+
+    def refuse(self, surface: str, headers: HeaderList, refusal: Refusal, client: Client) -> None:
+        """Answer `refusal` in the surface's own error shape, through `client.reply`, before returning."""
+        ...
+
+
+class Directory(Protocol):
+    """The models a key may use, as OpenAI's `GET /v1/models` shows them."""
+
+    def models(self, headers: HeaderList, peer: str) -> Answered:
+        """The whole list, or a refusal."""
+        ...
+
+    def model(self, name: str, headers: HeaderList, peer: str) -> Answered:
+        """One model by its name as clients say it, or a refusal."""
+        ...

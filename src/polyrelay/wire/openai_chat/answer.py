@@ -1,0 +1,67 @@
+"""Observes a whole (unary) chat answer. The answer's bytes themselves are never touched."""
+
+from typing import Any
+
+import msgspec
+
+from polyrelay.exchange.usage import Usage
+from polyrelay.wire.openai_chat import reply, usage
+
+_USAGE_KEY = b'"usage"'
+_TAIL_ATTEMPTS = 8
+"""How many places that look like a usage member are tried; a real answer has one or two."""
+
+_TAIL = msgspec.json.Decoder(dict[str, Any])
+
+
+class Observed(msgspec.Struct, frozen=True, gc=False):
+    """What an answer says.
+
+    `error`: it has a top-level error that is not null. `garbled`: it is not a JSON object. `empty`: there is no body,
+    or no choice with anything in it. `content_bytes`: UTF-8 bytes of generated text.
+    """
+
+    usage: Usage | None = None
+    finish: str | None = None
+    content_bytes: int = 0
+    error: bool = False
+    empty: bool = False
+    garbled: bool = False
+
+
+def observe(body: bytes) -> Observed:
+    """Read a complete answer. Never raises."""
+    if not body.strip():
+        return Observed(empty=True)
+    seen = reply.read(body)
+    if seen is None:
+        return Observed(garbled=True)
+    choices = seen.choices or []
+    said = [choice.message or choice.delta for choice in choices]
+    finishes = [choice.finish_reason for choice in choices if choice.finish_reason is not None]
+    return Observed(
+        usage=usage.normalise(seen.usage) if seen.usage else None,
+        finish=finishes[-1] if finishes else None,
+        content_bytes=sum(reply.text_bytes(message) for message in said if message is not None),
+        error=seen.error is not None,
+        empty=not choices or not reply.says_something(body),
+    )
+
+
+def tail_usage(tail: bytes) -> Usage | None:
+    """The usage in the last bytes of an answer too large to keep; None when unsure. Never raises.
+
+    The member is the top-level one exactly when everything from it to the end closes one object and nothing more.
+    """
+    at = len(tail)
+    for _ in range(_TAIL_ATTEMPTS):
+        at = tail.rfind(_USAGE_KEY, 0, at)
+        if at < 0:
+            return None
+        try:
+            rest = _TAIL.decode(b"{" + tail[at:])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+        stated = usage.read(rest["usage"]) if tail[at - 1 : at] != b"\\" else None
+        return usage.normalise(stated) if stated else None
+    return None

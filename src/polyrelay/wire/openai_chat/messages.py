@@ -1,0 +1,179 @@
+"""The messages of a chat request: roles, content parts, tool calls (seed 001, WIRE 4.1).
+
+Where seed 001 and the newer contract differ, what either allows is accepted: any content part may stand in any role,
+and a tool call's members are typed but none is demanded. Null equals absent, unknown members pass.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+ROLES = ("system", "user", "assistant", "tool", "developer", "function")
+PART_TYPES = ("text", "image_url", "input_audio", "file", "video_url")
+ASSISTANT_PART_TYPES = (*PART_TYPES, "refusal")
+
+Detail = Literal["auto", "low", "high"]
+AudioFormat = Literal["wav", "mp3"]
+
+
+class Shape(msgspec.Struct, gc=False):
+    """Base of everything here. No reference cycles can arise from JSON, so the collector need not look."""
+
+
+class ImageUrl(Shape):
+    """A URL or data URL."""
+
+    url: str
+    detail: Detail | None = None
+
+
+class InputAudio(Shape):
+    """Base64 audio; some vendors take a URL as `data` and no format."""
+
+    data: str
+    format: AudioFormat | None = None
+
+
+class File(Shape):
+    """A file by content or by id. Which of the two is the vendor's to demand."""
+
+    filename: str | None = None
+    file_data: str | None = None
+    file_id: str | None = None
+
+
+class VideoUrl(Shape):
+    """A URL or data URL."""
+
+    url: str
+
+
+class _Part(Shape, tag_field="type"):
+    """A content part; each kind demands the member of its own name."""
+
+
+class TextPart(_Part, tag="text"):
+    """Plain text."""
+
+    text: str
+
+
+class ImagePart(_Part, tag="image_url"):
+    """An image."""
+
+    image_url: ImageUrl
+
+
+class AudioPart(_Part, tag="input_audio"):
+    """Audio."""
+
+    input_audio: InputAudio
+
+
+class FilePart(_Part, tag="file"):
+    """A file."""
+
+    file: File
+
+
+class VideoPart(_Part, tag="video_url"):
+    """A video (Qwen-VL, GLM, Doubao, seed 001)."""
+
+    video_url: VideoUrl
+
+
+class RefusalPart(_Part, tag="refusal"):
+    """An assistant's earlier refusal, played back."""
+
+    refusal: str
+
+
+Part = TextPart | ImagePart | AudioPart | FilePart | VideoPart
+Content = str | Annotated[list[Part], msgspec.Meta(min_length=1)]
+AssistantContent = str | Annotated[list[Part | RefusalPart], msgspec.Meta(min_length=1)]
+
+
+class FunctionCall(Shape):
+    """A function's name and its arguments as JSON text."""
+
+    name: str | None = None
+    arguments: str | None = None
+
+
+class CustomCall(Shape):
+    """A custom tool's name and its free-form input."""
+
+    name: str | None = None
+    input: str | None = None
+
+
+class ToolCall(Shape):
+    """One call the assistant made."""
+
+    id: str | None = None
+    type: str | None = None
+    function: FunctionCall | None = None
+    custom: CustomCall | None = None
+
+
+class AudioReference(Shape):
+    """An earlier audio answer."""
+
+    id: str | None = None
+
+
+class _Message(Shape, tag_field="role"):
+    """What every role may carry."""
+
+    name: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[ToolCall] | None = None
+
+
+class SystemMessage(_Message, kw_only=True, tag="system"):
+    """Instructions."""
+
+    content: Content
+
+
+class DeveloperMessage(_Message, kw_only=True, tag="developer"):
+    """Instructions, in the newer word."""
+
+    content: Content
+
+
+class UserMessage(_Message, kw_only=True, tag="user"):
+    """What the user says."""
+
+    content: Content
+
+
+class ToolMessage(_Message, kw_only=True, tag="tool"):
+    """What a tool answered; names the call it answers."""
+
+    content: Content
+    tool_call_id: str
+
+
+class FunctionMessage(_Message, kw_only=True, tag="function"):
+    """What a function answered (deprecated); names the function. Content may be null."""
+
+    name: str
+    content: Content | None = None
+
+
+class AssistantMessage(_Message, kw_only=True, tag="assistant"):
+    """What the model said. Content may be null or absent only beside something else it said."""
+
+    content: AssistantContent | None = None
+    refusal: str | None = None
+    audio: AudioReference | None = None
+    function_call: FunctionCall | None = None
+
+    def __post_init__(self) -> None:
+        """Demand that the message says something."""
+        if self.content is None and not (self.tool_calls or self.function_call or self.audio or self.refusal):
+            raise ValueError("Object missing required field `content`")
+
+
+Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage | DeveloperMessage | FunctionMessage

@@ -1,0 +1,100 @@
+"""Usage as OpenAI states it, normalised to disjoint buckets.
+
+OpenAI's convention is inclusive: `prompt_tokens` contains the cached, written, audio and image tokens that its details
+name, `completion_tokens` the reasoning and audio ones. The details are taken out in a fixed order, each at most what is
+left, and the rest is text; so the buckets always sum to `prompt_tokens + completion_tokens`.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from polyrelay.exchange.usage import Usage
+
+_MOST_TOKENS = 10**12
+"""More than any answer can hold: a count above it is not a count."""
+
+Count = Annotated[int, msgspec.Meta(ge=-_MOST_TOKENS, le=_MOST_TOKENS)]
+
+
+class _PromptDetails(msgspec.Struct, gc=False):
+    cached_tokens: Count | None = None
+    cache_write_tokens: Count | None = None
+    audio_tokens: Count | None = None
+    image_tokens: Count | None = None
+    video_tokens: Count | None = None
+
+
+class _CompletionDetails(msgspec.Struct, gc=False):
+    reasoning_tokens: Count | None = None
+    audio_tokens: Count | None = None
+    image_tokens: Count | None = None
+
+
+class Stated(msgspec.Struct, gc=False):
+    """Usage as it is on the wire.
+
+    `prompt_cache_hit_tokens` is DeepSeek's word for cached tokens, a top-level `cached_tokens` Moonshot's.
+    """
+
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+    prompt_cache_hit_tokens: Count | None = None
+    cached_tokens: Count | None = None
+
+
+_NO_PROMPT_DETAILS = _PromptDetails()
+_NO_COMPLETION_DETAILS = _CompletionDetails()
+
+
+def normalise(stated: Stated) -> Usage | None:
+    """The disjoint buckets of `stated`; None when it names neither count. Negative counts are taken as 0."""
+    if stated.prompt_tokens is None and stated.completion_tokens is None:
+        return None
+    given = stated.prompt_tokens_details or _NO_PROMPT_DETAILS
+    made = stated.completion_tokens_details or _NO_COMPLETION_DETAILS
+    hits = (given.cached_tokens, stated.prompt_cache_hit_tokens, stated.cached_tokens)
+    cached, written, audio_in, image_in, video_in, text_in = _split(
+        stated.prompt_tokens,
+        next((count for count in hits if count is not None), None),
+        given.cache_write_tokens,
+        given.audio_tokens,
+        given.image_tokens,
+        given.video_tokens,
+    )
+    reasoning, audio_out, image_out, text_out = _split(
+        stated.completion_tokens, made.reasoning_tokens, made.audio_tokens, made.image_tokens
+    )
+    return Usage(
+        input_text=text_in,
+        cached_read=cached,
+        cache_write_5m=written,
+        input_audio=audio_in,
+        input_image=image_in,
+        input_video=video_in,
+        output_text=text_out,
+        reasoning=reasoning,
+        output_audio=audio_out,
+        output_image=image_out,
+    )
+
+
+def read(value: object) -> Stated | None:
+    """Usage from decoded JSON of any shape; None when it is not what the protocol says. Never raises."""
+    try:
+        return msgspec.convert(value, Stated)
+    except msgspec.ValidationError:
+        return None
+
+
+def _split(total: int | None, *parts: int | None) -> list[int]:
+    """Each part, at most what is left of `total` and at least 0; the rest last."""
+    left = max(total or 0, 0)
+    taken = []
+    for part in parts:
+        share = min(max(part or 0, 0), left)
+        taken.append(share)
+        left -= share
+    return [*taken, left]

@@ -1,0 +1,26 @@
+"""The surfaces the relay offers: which protocol and flavour is spoken at which path."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """One POST route. `billing_extras` says whether `billingGroupId` and `source` are the relay's (WIRE 1.2)."""
+
+    name: str
+    path: str
+    billing_extras: bool = False
+
+
+_SURFACES = (
+    Surface("openai_chat", "/v1/chat/completions"),
+    Surface("aitoearn_chat", "/api/ai/chat/completions", billing_extras=True),
+)
+
+SURFACES: Mapping[str, Surface] = MappingProxyType({surface.name: surface for surface in _SURFACES})
+"""By name."""
+
+BY_PATH: Mapping[str, Surface] = MappingProxyType({surface.path: surface for surface in _SURFACES})
+"""By path, exact."""
