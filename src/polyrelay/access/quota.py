@@ -21,7 +21,12 @@ CONCURRENCY_RETRY_SECONDS = 1.0
 
 _MILLIS = 1000
 _MINUTE_MILLIS = 60 * _MILLIS
-_HOUR_MILLIS = 60 * _MINUTE_MILLIS
+_MINUTES_AN_HOUR = 60
+_ROUNDING = 1e-6
+"""Milliseconds by which floats may miss a whole number."""
+
+_REQUEST_HEADERS = (b"x-ratelimit-limit-requests", b"x-ratelimit-remaining-requests", b"x-ratelimit-reset-requests")
+_TOKEN_HEADERS = (b"x-ratelimit-limit-tokens", b"x-ratelimit-remaining-tokens", b"x-ratelimit-reset-tokens")
 
 
 class LimitKind(Enum):
@@ -164,8 +169,8 @@ class Quota:
     def headers(self, now: float) -> tuple[tuple[bytes, bytes], ...]:
         """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}` for the limits there are (OpenAI's names)."""
         self._forget(now)
-        requests = _window_headers(b"requests", self._requests, now) if self._requests is not None else ()
-        tokens = _window_headers(b"tokens", self._tokens, now) if self._tokens is not None else ()
+        requests = _window_headers(_REQUEST_HEADERS, self._requests, now) if self._requests is not None else ()
+        tokens = _window_headers(_TOKEN_HEADERS, self._tokens, now) if self._tokens is not None else ()
         return requests + tokens
 
     def _windows(self) -> tuple[Window, ...]:
@@ -202,24 +207,26 @@ def _resized(window: Window | None, limit: int) -> Window | None:
     return window
 
 
-def _window_headers(unit: bytes, window: Window, now: float) -> tuple[tuple[bytes, bytes], ...]:
+def _window_headers(names: tuple[bytes, bytes, bytes], window: Window, now: float) -> tuple[tuple[bytes, bytes], ...]:
+    limit, remaining, reset = names
     return (
-        (b"x-ratelimit-limit-" + unit, b"%d" % window.limit),
-        (b"x-ratelimit-remaining-" + unit, b"%d" % window.remaining),
-        (b"x-ratelimit-reset-" + unit, duration(window.reset(now)).encode("ascii")),
+        (limit, b"%d" % window.limit),
+        (remaining, b"%d" % window.remaining),
+        (reset, duration(window.reset(now)).encode()),
     )
 
 
 def duration(seconds: float) -> str:
     """Seconds as OpenAI's reset headers write them: `0s`, `12ms`, `8.64s`, `6m0s`, `1h0m30s`. Rounded up to 1 ms."""
-    millis = ceil(round(seconds * _MILLIS, 6))
+    millis = ceil(seconds * _MILLIS - _ROUNDING)
     if millis <= 0:
         return "0s"
     if millis < _MILLIS:
         return f"{millis}ms"
-    hours, millis = divmod(millis, _HOUR_MILLIS)
     minutes, millis = divmod(millis, _MINUTE_MILLIS)
     whole, thousandths = divmod(millis, _MILLIS)
     fraction = f".{thousandths:03d}".rstrip("0") if thousandths else ""
-    leading = f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else ""
-    return f"{leading}{whole}{fraction}s"
+    if not minutes:
+        return f"{whole}{fraction}s"
+    hours, minutes = divmod(minutes, _MINUTES_AN_HOUR)
+    return f"{hours}h{minutes}m{whole}{fraction}s" if hours else f"{minutes}m{whole}{fraction}s"

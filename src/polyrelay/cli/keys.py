@@ -18,7 +18,7 @@ from polyrelay.storage.database import open_database
 from polyrelay.storage.keys import KeyStore
 from polyrelay.storage.records import KeyTerms, LimitTerms, StoredKey
 
-app = typer.Typer(no_args_is_help=True, help="Make, list and revoke the keys that clients use.")
+keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke the keys that clients use.")
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def store(data: Path) -> Iterator[KeyStore]:
         database.close()
 
 
-@app.command()
+@keys.command()
 def create(
     account: Annotated[str, typer.Option(help="Who the key belongs to; the account is made when it is new.")],
     *,
@@ -51,8 +51,8 @@ def create(
     token = client_key.token(secrets.token_bytes(client_key.ENTROPY_BYTES))
     expires = None if days is None else (datetime.now(UTC) + timedelta(days=days)).timestamp()
     terms = KeyTerms(name, tuple(model or ()), tuple(network or ()), expires, LimitTerms(rpm, tpm, concurrency))
-    with store(options.data_folder(config, data)) as keys:
-        made = keys.create_key(keys.ensure_account(account).id, token, terms)
+    with store(options.data_folder(config, data)) as stored:
+        made = stored.create_key(stored.ensure_account(account).id, token, terms)
     if as_json:
         output.document({"key": token, **described(made)})
     else:
@@ -60,11 +60,11 @@ def create(
         output.errors.print(f"Key {made.id} of account {made.account}. Keep it now: it cannot be shown again.")
 
 
-@app.command("list")
+@keys.command("list")
 def list_keys(*, config: options.Config = None, data: options.Data = None, as_json: options.Json = False) -> None:
     """List all keys, revoked ones included."""
-    with store(options.data_folder(config, data)) as keys:
-        found = [described(each) for each in keys.list_keys()]
+    with store(options.data_folder(config, data)) as stored:
+        found = [described(each) for each in stored.list_keys()]
     if as_json:
         output.document(found)
         return
@@ -72,7 +72,7 @@ def list_keys(*, config: options.Config = None, data: options.Data = None, as_js
     output.table(columns, [[_cell(row[column]) for column in columns] for row in found])
 
 
-@app.command()
+@keys.command()
 def revoke(
     key_id: Annotated[str, typer.Argument(help="The id that `keys list` shows.")],
     *,
@@ -81,8 +81,8 @@ def revoke(
     as_json: options.Json = False,
 ) -> None:
     """End a key for good. A running relay refuses it within a quarter of a second."""
-    with store(options.data_folder(config, data)) as keys:
-        ended = keys.revoke(KeyId(key_id))
+    with store(options.data_folder(config, data)) as stored:
+        ended = stored.revoke(KeyId(key_id))
     if as_json:
         output.document(described(ended))
     else:

@@ -1,35 +1,42 @@
-"""The command `polyrelay`."""
+"""The command `polyrelay`. Only the command that is run is imported: a relay need not wait for what others need."""
 
 import sys
+from collections.abc import Callable
+from importlib import import_module
 from typing import Annotated
 
-import click
 import typer
 
 import polyrelay
 from polyrelay.cli import output
-from polyrelay.cli.demo import demo
-from polyrelay.cli.doctor import doctor
-from polyrelay.cli.init import init
-from polyrelay.cli.keys import app as keys
-from polyrelay.cli.sandbox import sandbox
-from polyrelay.cli.serve import serve
-from polyrelay.kernel.errors import ConfigurationError
-from polyrelay.storage.records import StoreError
+from polyrelay.kernel.errors import PolyrelayError
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="polyrelay: one address and one key for every model API.",
-    epilog=output.EXIT_CODES,
-)
-app.command()(demo)
-app.command()(serve)
-app.command()(sandbox)
-app.command()(init)
-app.add_typer(keys, name="keys")
-app.command()(doctor)
+COMMANDS = ("demo", "serve", "sandbox", "init", "keys", "doctor")
+"""In the order of the help page; each lives in the module of its name."""
+
+HELP = "polyrelay: one address and one key for every model API."
+
+INTERRUPTED = 130
+"""128 and SIGINT's number, as shells report ^C."""
+
+
+def application(wanted: str) -> typer.Typer:
+    """The command line with the command `wanted`, or with all of them when that is none."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        help=HELP,
+        epilog=output.EXIT_CODES,
+        callback=_root,
+    )
+    for name in [wanted] if wanted in COMMANDS else COMMANDS:
+        found: typer.Typer | Callable[..., None] = getattr(import_module(f"polyrelay.cli.{name}"), name)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name, epilog=output.EXIT_CODES)(found)
+    return app
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - click's callback
@@ -38,28 +45,20 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - click's callback
         raise typer.Exit
 
 
-@app.callback()
-def root(
+def _root(
     *,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
-    """One address and one key for every model API."""
     del version
 
 
 def main() -> None:
     """Run the command line; every expected failure ends with one line on standard error and a documented code."""
+    arguments = sys.argv[1:]
     try:
-        code = app(standalone_mode=False)
-    except ConfigurationError as error:
+        application(arguments[0] if arguments else "")()
+    except PolyrelayError as error:
         output.complain(str(error))
-        code = output.Exit.CONFIGURATION
-    except StoreError as error:
-        output.complain(str(error))
-        code = output.Exit.NOT_FOUND
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        code = 130
-    sys.exit(int(code or 0))
+        sys.exit(output.code(error))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

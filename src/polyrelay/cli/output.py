@@ -9,24 +9,28 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from polyrelay.kernel.errors import ConfigurationError, PolyrelayError
+
 errors = Console(stderr=True, highlight=False)
 
 
 class Exit(IntEnum):
-    """Exit codes of every command."""
+    """Exit codes of every command; 2 is click's for a wrong command line, 130 the shell's for ^C."""
 
     OK = 0
     FAILED = 1
-    """The command ran and the answer is no: a check failed, a server could not start."""
+    """The command ran and the answer is no: a check failed, something does not exist."""
     USAGE = 2
-    """The command line is wrong; click's own code for it."""
     CONFIGURATION = 3
     """A file, a variable or the data folder is wrong; the message says where."""
-    NOT_FOUND = 4
-    """What was named does not exist, or exists already."""
 
 
-EXIT_CODES = "Exit codes: 0 done, 1 the answer is no, 2 wrong usage, 3 wrong configuration, 4 no such thing, 130 ^C."
+EXIT_CODES = "Exit codes: 0 done, 1 the answer is no, 2 wrong usage, 3 wrong configuration, 130 ^C."
+
+
+def code(error: PolyrelayError) -> Exit:
+    """The exit code that tells `error`."""
+    return Exit.CONFIGURATION if isinstance(error, ConfigurationError) else Exit.FAILED
 
 
 def document(value: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
@@ -42,10 +46,12 @@ def line(text: str) -> None:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows under headings."""
-    drawn = Table(*columns)
+    drawn = Table()
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
     for row in rows:
         drawn.add_row(*row)
-    Console().print(drawn)
+    Console(markup=False).print(drawn)
 
 
 def complain(message: str) -> None:

@@ -57,8 +57,7 @@ def overrides(environ: Mapping[str, str], expected: frozenset[str] = frozenset()
 def _refuse_unknown(variable: str, known: Mapping[str, KeyPath]) -> None:
     if _KUBERNETES.fullmatch(variable):
         return
-    names = {name.lower(): name for name in (*known, CONFIG_FILE)}
-    hint = suggestion(variable, names).upper() if names else ""
+    hint = suggestion(variable, (*known, CONFIG_FILE))
     raise ConfigurationError(f"environment: {variable}: unknown variable; allowed: {hint}")
 
 

@@ -32,6 +32,6 @@ def fail(problems: Iterable[Problem], where: Callable[[KeyPath], str]) -> None:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """The nearest known word as a question, else all of them."""
-    choices = sorted(known)
+    choices = {name.lower(): name for name in sorted(known)}
     nearest = difflib.get_close_matches(word.lower(), choices, n=1)
-    return f"did you mean {nearest[0]}?" if nearest else ", ".join(choices)
+    return f"did you mean {choices[nearest[0]]}?" if nearest else ", ".join(choices.values())

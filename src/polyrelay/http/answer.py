@@ -44,12 +44,12 @@ class Line(Protocol):
 
 
 def header_block(headers: HeaderList) -> bytes:
-    """Header lines. One with CR, LF or NUL in it is left out: it could end the head early and forge an answer."""
-    block = b"".join([b"%b: %b\r\n" % header for header in headers])
-    if block.count(b"\n") != len(headers) or block.count(b"\r") != len(headers) or b"\0" in block:
-        logger.error("an answer header with a control character was left out")
-        return header_block([h for h in headers if not any(bad in part for part in h for bad in (b"\r", b"\n", b"\0"))])
-    return block
+    """Header lines. One with CR or LF in it is left out: it could end the head early and forge an answer."""
+    block = b"\r\n".join([b": ".join(header) for header in headers])
+    if block.count(b"\n") >= len(headers) or block.count(b"\r") >= len(headers):
+        logger.error("an answer header with a line break was left out")
+        return header_block([h for h in headers if not any(bad in part for part in h for bad in (b"\r", b"\n"))])
+    return block + b"\r\n"
 
 
 class Answer:
@@ -77,9 +77,14 @@ class Answer:
             return
         self._over = True
         close = self._line.closing or not self._request.keep_alive
-        content = body if self._request.method != b"HEAD" else b""
-        length = b"content-length: %d\r\n" % len(body) if status not in _NO_BODY else b""
-        self._line.transport.write(b"".join((self._head(status, headers, close=close), length, b"\r\n", content)))
+        head = self._head(status, headers, close=close)
+        if status in _NO_BODY:
+            whole = head + b"\r\n"
+        elif self._request.method == b"HEAD":
+            whole = b"%bcontent-length: %d\r\n\r\n" % (head, len(body))
+        else:
+            whole = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
+        self._line.transport.write(whole)
         self._line.answered(close=close)
 
     def start(self, status: int, headers: HeaderList) -> None:
@@ -150,5 +155,5 @@ class Answer:
         else:
             connection = b"connection: keep-alive\r\n" if self._request.legacy else b""
         line = STATUS_LINES.get(status, STATUS_LINES[502])
-        block = header_block(headers)
+        block = header_block(headers) if headers else b""
         return b"".join((line, self._line.date_line(), block, self._request.origin_lines, connection))

@@ -66,8 +66,9 @@ class FastLane(Turns):
         """Take the connection; it has `keep_alive_seconds` to begin a request."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(self.context.settings.bounds.write_buffer_bytes)
-        self.context.watch.attend(self.loop)
-        self.wait_for_request()
+        watch = self.context.watch
+        watch.attend(self.loop)
+        watch.since(watch.idles, self)
 
     def eof_received(self) -> None:
         """The client has closed its side. Whatever it still waited for, it counts as gone; the transport closes."""
@@ -99,7 +100,8 @@ class FastLane(Turns):
     def next_turn(self) -> None:
         """All that has come is answered: invite a body that was held back meanwhile, or wait for another request."""
         if self._phase == _IDLE:
-            self.wait_for_request()
+            watch = self.context.watch
+            watch.since(watch.idles, self)
         elif self._reading is not None and self._reading.expecting:
             self._reading.expecting = False
             self.transport.write(_CONTINUE)
@@ -137,27 +139,27 @@ class FastLane(Turns):
         if self.deaf:
             self._let_flood_go()
             return
-        try:
-            self._feed(data)
-        except httptools.HttpParserError as error:
-            self._stumble(error)
-            return
+        rest: bytes | None = data
+        while rest is not None:
+            try:
+                self.parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as upgrade:
+                rest = self._after_upgrade(rest[upgrade.args[0] :])
+                continue
+            except httptools.HttpParserError as error:
+                self._stumble(error)
+                return
+            rest = None
         if self._phase != _IDLE:
             self._check_unfinished()
 
-    def _feed(self, data: bytes) -> None:
-        """Run the parser over `data`, once more after each `Upgrade` that is not followed."""
-        while True:
-            try:
-                self.parser.feed_data(data)
-            except httptools.HttpParserUpgrade as upgrade:
-                self._upgrading = False
-                if self._should_upgrade():
-                    self._hand_over()
-                    return
-                data = self._without_upgrade() + data[upgrade.args[0] :]
-            else:
-                return
+    def _after_upgrade(self, rest: bytes) -> bytes | None:
+        """Follow an `Upgrade` to WebSocket; for any other, what the parser has to read again and go on with."""
+        self._upgrading = False
+        if self._should_upgrade():
+            self._hand_over()
+            return None
+        return self._without_upgrade() + rest
 
     def _stumble(self, error: httptools.HttpParserError) -> None:
         """The parser stopped: because we told it to, because of the client, or because of a defect of ours."""

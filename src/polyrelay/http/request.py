@@ -23,27 +23,20 @@ class Request:
     `received` body bytes that came, `held` those that are kept.
     """
 
-    __slots__ = (
-        "_large",
-        "_small",
-        "announced",
-        "arrived",
-        "expecting",
-        "head",
-        "headers",
-        "held",
-        "keep_alive",
-        "legacy",
-        "lingers",
-        "method",
-        "origin_lines",
-        "path",
-        "query",
-        "received",
-        "refusal",
-        "settings",
-        "surface",
-    )
+    surface: str | None = None
+    refusal: Refusal | None = None
+    keep_alive = False
+    legacy = False
+    """HTTP/1.0: no chunked answers, and `connection: keep-alive` must be said."""
+    lingers = False
+    """The client may still be sending what nobody will read: tell it before closing."""
+    expecting = False
+    """Waits for `100 Continue`."""
+    origin_lines = b""
+    """CORS header lines for the answer."""
+    announced = 0
+    received = 0
+    held = 0
 
     def __init__(
         self,
@@ -60,20 +53,8 @@ class Request:
         self.headers: list[tuple[bytes, bytes]] = [] if headers is None else headers
         self.head: Head = {} if head is None else head
         self.arrived = arrived
-        self.announced = int(self.head.get(b"content-length", 0))
-        self.surface: str | None = None
-        self.refusal: Refusal | None = None
-        self.keep_alive = False
-        self.legacy = False
-        """HTTP/1.0: no chunked answers, and `connection: keep-alive` must be said."""
-        self.lingers = False
-        """The client may still be sending what nobody will read: tell it before closing."""
-        self.expecting = False
-        """Waits for `100 Continue`."""
-        self.origin_lines = b""
-        """CORS header lines for the answer."""
-        self.received = 0
-        self.held = 0
+        if b"content-length" in self.head:
+            self.announced = int(self.head[b"content-length"])
         self._large: list[bytes] = []
         self._small = bytearray()
 

@@ -63,7 +63,7 @@ def route(request: Request, bytes_in_flight: int) -> None:
     if settings.cors.origins:
         request.origin_lines = cors.allow(settings.cors, request.head.get(b"origin")) or b""
     if request.method == b"POST":
-        request.refusal = _media(request.head) or _too_long(request, bytes_in_flight) or _expectation(request)
+        request.refusal = _too_long(request, bytes_in_flight) or _media(request.head) or _expectation(request)
     elif request.method != b"OPTIONS" or not settings.cors.origins:
         allowed = cors.METHODS if settings.cors.origins else b"POST"
         text = f"{request.method.decode('ascii')} is not allowed here; use POST."
@@ -80,8 +80,10 @@ def absolute(url: bytes) -> tuple[bytes, bytes]:
 
 
 def is_costly(request: Request) -> bool:
-    """Whether the body is long, of unknown length or still waited for: then the key is looked at before it is read."""
-    return request.announced > UNREAD_BODY or b"transfer-encoding" in request.head or awaits_continue(request)
+    """Whether the body is long, of unknown length or held back: then the key is looked at before it is read."""
+    if b"transfer-encoding" in request.head or b"expect" in request.head:
+        return True
+    return request.announced > UNREAD_BODY or request.announced > request.settings.bounds.body_bytes
 
 
 def awaits_continue(request: Request) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 from urllib.parse import unquote
 
 from uvicorn.config import Config
@@ -18,7 +18,7 @@ from polyrelay.http.watch import Awaited
 from polyrelay.service.ports import Inbound
 
 if TYPE_CHECKING:
-    from uvicorn._types import HTTPScope
+    from uvicorn._types import ASGI3Application, HTTPScope
 
 logger = logging.getLogger(__name__)
 
@@ -85,11 +85,15 @@ class Turns(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if close:
             self.hang_up(linger=request is not None and request.lingers)
-        elif not self._advancing:
+        elif self._waiting:
             self._advance()
+        elif not self._advancing:
+            self.next_turn()
 
     def _advance(self) -> None:
         """Serve who waits, without recursion where answers come at once."""
+        if self._advancing:
+            return
         self._advancing = True
         while self._waiting and self._current is None:
             self._serve(self._waiting.popleft())
@@ -102,10 +106,6 @@ class Turns(HttpToolsProtocol):
             self.context.bytes_in_flight -= self._waiting.popleft().let_go()
 
     # ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def wait_for_request(self) -> None:
-        """From now on the connection is idle."""
-        self.context.watch.since(self.context.watch.idles, self)
 
     def hang_up(self, *, linger: bool = False) -> None:
         """Close once everything is sent.
@@ -212,7 +212,7 @@ class Turns(HttpToolsProtocol):
         path = unquote(request.path.decode("ascii"))
         self.scope = {
             "type": "http",
-            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
             "http_version": "1.0" if request.legacy else "1.1",
             "server": self.server,
             "client": (self.peer_of(request), self.client[1] if self.client else 0),
@@ -227,7 +227,7 @@ class Turns(HttpToolsProtocol):
             "extensions": {},
         }
         self.cycle = self._cycle(request, self.scope)
-        self._start_asgi_task(self.cycle, self.app)
+        self._start_asgi_task(self.cycle, cast("ASGI3Application", self.app))
 
     def _cycle(self, request: Request, scope: "HTTPScope") -> RequestResponseCycle:
         cycle = RequestResponseCycle(

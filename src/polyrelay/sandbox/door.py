@@ -4,6 +4,7 @@ The event loop's own server begins to read, or to shake hands, before anyone can
 """
 
 import asyncio
+import logging
 import socket
 import ssl
 
@@ -12,6 +13,7 @@ from polyrelay.sandbox.connection import Connection, Hub
 from polyrelay.sandbox.playback import LINGER_ZERO
 from polyrelay.sandbox.script import Script
 
+_LOG = logging.getLogger(__name__)
 _BACKLOG = 2048
 """Load tests open hundreds of connections at once."""
 _ACCEPTED_AT_ONCE = 128
@@ -49,7 +51,7 @@ class Door:
         for _ in range(_ACCEPTED_AT_ONCE):
             try:
                 accepted, _ = self._socket.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            except OSError:  # none is waiting, or no descriptor is free: then it waits in the backlog
                 return
             accepted.setblocking(False)
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -58,21 +60,22 @@ class Door:
             task.add_done_callback(self._opening.discard)
 
     async def _open(self, accepted: socket.socket, script: Script) -> None:
-        opened = False
+        """Hand the socket to the loop, which from then on closes it; or close it here."""
+        mine = True
         try:
             await self._wait(accepted, script)
             if script.door == "no":
+                mine = False
                 await self._hub.loop.connect_accepted_socket(
                     lambda: Connection(self._hub),
                     accepted,
                     ssl=self._tls,
                     ssl_handshake_timeout=_HANDSHAKE_SECONDS if self._tls else None,
                 )
-                opened = True
-        except OSError:
-            opened = False
+        except OSError as error:
+            _LOG.debug("sandbox: a connection was not opened: %s", error)
         finally:
-            if not opened:
+            if mine:
                 accepted.close()
 
     async def _wait(self, accepted: socket.socket, script: Script) -> None:

@@ -92,7 +92,7 @@ class KeyStore:
         first_date = func.coalesce(schema.keys.c.revoked_at, self._clock.wall())
         return self._change(key, {"revoked_at": first_date})
 
-    def set_disabled(self, key: KeyId, disabled: bool) -> StoredKey:  # noqa: FBT001 - the value is what is set
+    def set_disabled(self, key: KeyId, *, disabled: bool) -> StoredKey:
         """Suspend a key, or let it work again. Raises `UnknownKey`."""
         return self._change(key, {"disabled": disabled})
 

@@ -75,7 +75,7 @@ class MemoryKeys:
         stored = self._get(key)
         return self._put(replace(stored, revoked_at=stored.revoked_at or self._clock.wall()))
 
-    def set_disabled(self, key: KeyId, disabled: bool) -> StoredKey:  # noqa: FBT001 - the value is what is set
+    def set_disabled(self, key: KeyId, *, disabled: bool) -> StoredKey:
         """Suspend a key, or let it work again. Raises `UnknownKey`."""
         return self._put(replace(self._get(key), disabled=disabled))
 
@@ -151,7 +151,7 @@ class MemoryLedger:
             if before != settlement:
                 raise LedgerMisuse(f"{hold.exchange} has ended as {before}, and now as {settlement}")
             return
-        if self._live.get(hold.exchange) != hold:
+        if hold.exchange not in self._live:
             raise LedgerMisuse(f"{hold.exchange} was never reserved, or ended too long ago")
         del self._live[hold.exchange]
         self._ended[hold.exchange] = settlement

@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from functools import lru_cache
 from typing import TextIO
 
 from polyrelay.settings.root import LogSettings
@@ -19,8 +20,14 @@ def use_json(settings: LogSettings, stream: TextIO) -> bool:
 
 def timestamp(wall: float) -> str:
     """Seconds since the epoch as RFC 3339 UTC with milliseconds."""
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(wall))
-    return f"{whole}.{int(wall * 1000) % 1000:03d}Z"
+    second, millis = divmod(int(wall * 1000), 1000)
+    return f"{_whole_second(second)}.{millis:03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _whole_second(second: int) -> str:
+    """Lines come in batches of the same second or two."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
 def printable(text: str) -> str:

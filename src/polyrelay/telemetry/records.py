@@ -4,8 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import msgspec
 
@@ -25,8 +24,7 @@ INTERVAL_SECONDS = 0.5
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """A record and when it came in (seconds since the epoch)."""
 
     at: float
@@ -93,7 +91,7 @@ class NoRecords:
 
 
 class LineWriter:
-    """Writes batches as lines, JSON or for people, redacted as a whole."""
+    """Writes batches as lines, JSON or for people, redacted."""
 
     def __init__(self, stream: TextIO, redactor: Redactor, *, as_json: bool) -> None:
         self._stream = stream
@@ -102,8 +100,8 @@ class LineWriter:
 
     def __call__(self, batch: Sequence[Finished]) -> None:
         """One write for the whole batch."""
-        text = "\n".join([self._format(finished) for finished in batch])
-        self._stream.write(self._redactor.redact(text) + "\n")
+        form, redact = self._format, self._redactor.redact
+        self._stream.write("".join([redact(form(finished)) + "\n" for finished in batch]))
         self._stream.flush()
 
 
@@ -120,7 +118,7 @@ def json_line(finished: Finished) -> str:
             "label": record.label,
             "surface": record.surface,
             "account": record.account,
-            "key": record.key,
+            "key_id": record.key,
             "model": record.model,
             "channel": record.channel,
             "status": record.status,

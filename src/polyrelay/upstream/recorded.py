@@ -111,7 +111,8 @@ class RecordedUpstream:
     def step(self) -> bool:
         """One call of every sink that can have one, oldest request first; False when there was none."""
         self._flights = [flight for flight in self._flights if not flight.over]
-        return any([flight.step() for flight in self._flights])
+        moved = [flight.step() for flight in self._flights]
+        return any(moved)
 
     def deliver(self) -> None:
         """Step until nothing moves: all is over, paused or hanging."""

@@ -241,7 +241,7 @@ class Transfer:
         A server may close an idle connection at the very moment a request is written to it. libcurl notices most such
         cases and sends again by itself; it gives up after five dead connections in a row, and at a write that fails
         half-way. RFC 9112 section 9.3.1 defers to RFC 9110 section 9.2.2: a POST may be repeated when the client can
-        tell that it was never applied. An old connection that fails before a single byte of an answer is as close to
+        tell that it was never applied. An old connection that fails before a single line of an answer is as close to
         that as a client can see. It is no proof, so it is done once, and never on a connection made for the request;
         and nothing has been committed to our client, so that a failover may repeat the request just as well (M6).
         """
@@ -249,7 +249,6 @@ class Transfer:
             number in faults.STALE
             and not (self._fresh or self._lines or self._status)
             and self.curl.getinfo(pycurl.NUM_CONNECTS) == 0
-            and self.curl.getinfo(pycurl.STARTTRANSFER_TIME_T) == 0
         )
 
     def _send_again(self) -> None:
@@ -258,8 +257,8 @@ class Transfer:
         self._multi.later(self._start)
 
     def _was_sent(self) -> bool:
-        """A connection was there, so that the request was on its way."""
-        return bool(self.curl.getinfo(pycurl.PRETRANSFER_TIME_T) > 0)
+        """A connection was there, and the request was on its way."""
+        return bool(self.curl.getinfo(pycurl.REQUEST_SIZE) > 0)
 
     # ── receiving ────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -22,6 +22,9 @@ SHORTEST_CUT = 64 * 1024
 MARKERS = (b";base64,", b'"data":"', b'"data": "')
 """Data URLs (images, files, video) and the `data` member of `input_audio`, compact and spaced."""
 
+MOST_MISSES = 4096
+"""Markers without a long run after them before cutting is given up: such a body is parsed sooner than outlined."""
+
 _OVERLAP = max(map(len, MARKERS)) - 1
 
 
@@ -63,8 +66,8 @@ def _cuts(body: bytes) -> list[tuple[int, int]]:
     cuts: list[tuple[int, int]] = []
     size = len(body)
     window = quote = backslash = -1
-    resume = 0
-    while resume < size:
+    resume = misses = 0
+    while resume < size and misses < MOST_MISSES:
         window, resume = resume, resume + SHORTEST_CUT
         for start in _marks(body, window, resume + _OVERLAP):
             if quote < start:
@@ -76,6 +79,7 @@ def _cuts(body: bytes) -> list[tuple[int, int]]:
                 cuts.append((start, end))
                 resume = end
                 break
+            misses += 1
     return cuts
 
 

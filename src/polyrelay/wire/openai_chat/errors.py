@@ -34,7 +34,7 @@ def render(refusal: Refusal) -> tuple[int, HeaderPairs, bytes]:
 
     `retry-after` is in whole seconds, rounded up (RFC 9110 10.2.3), `retry-after-ms` in milliseconds (WIRE 4.1).
     """
-    headers = [_JSON]
+    headers: list[tuple[bytes, bytes]] = [_JSON]
     if refusal.retry_after is not None:
         wait = max(refusal.retry_after, 0.0)
         headers.append((b"retry-after", b"%d" % math.ceil(wait)))

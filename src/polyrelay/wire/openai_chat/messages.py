@@ -125,30 +125,35 @@ class AudioReference(Shape):
 class _Message(Shape, tag_field="role"):
     """What every role may carry."""
 
-    name: str | None = None
     reasoning_content: str | None = None
     tool_calls: list[ToolCall] | None = None
 
 
-class SystemMessage(_Message, kw_only=True, tag="system"):
+class _Speaker(_Message):
+    """A role that may name its speaker."""
+
+    name: str | None = None
+
+
+class SystemMessage(_Speaker, kw_only=True, tag="system"):
     """Instructions."""
 
     content: Content
 
 
-class DeveloperMessage(_Message, kw_only=True, tag="developer"):
+class DeveloperMessage(_Speaker, kw_only=True, tag="developer"):
     """Instructions, in the newer word."""
 
     content: Content
 
 
-class UserMessage(_Message, kw_only=True, tag="user"):
+class UserMessage(_Speaker, kw_only=True, tag="user"):
     """What the user says."""
 
     content: Content
 
 
-class ToolMessage(_Message, kw_only=True, tag="tool"):
+class ToolMessage(_Speaker, kw_only=True, tag="tool"):
     """What a tool answered; names the call it answers."""
 
     content: Content
@@ -162,7 +167,7 @@ class FunctionMessage(_Message, kw_only=True, tag="function"):
     content: Content | None = None
 
 
-class AssistantMessage(_Message, kw_only=True, tag="assistant"):
+class AssistantMessage(_Speaker, kw_only=True, tag="assistant"):
     """What the model said. Content may be null or absent only beside something else it said."""
 
     content: AssistantContent | None = None

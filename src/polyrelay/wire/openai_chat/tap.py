@@ -8,7 +8,7 @@ from polyrelay.wire import members, sse
 from polyrelay.wire.openai_chat import reply, usage
 
 _DONE = b"[DONE]"
-_NULL_USAGE_END = b',"usage":null}\n\n'
+_NULL_USAGE_END = b',"usage":null}'
 
 
 class StreamTap:
@@ -124,8 +124,8 @@ class StreamTap:
 
 def _without_usage(frame: bytes, data: bytes) -> bytes:
     """`frame` without its top-level `usage` member, otherwise byte for byte; as it is when the member is repeated."""
-    if frame.endswith(_NULL_USAGE_END):
-        return frame[: -len(_NULL_USAGE_END)] + b"}\n\n"
+    if data.endswith(_NULL_USAGE_END):
+        return sse.replace_data(frame, data, data[: -len(_NULL_USAGE_END)] + b"}")
     try:
         spans = members.scan(data)
     except members.UnreadableError:

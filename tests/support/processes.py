@@ -1,0 +1,158 @@
+"""Real processes for end-to-end tests: `polyrelay serve` in front of `polyrelay sandbox`, both on free ports."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+http = httpx2.Client(verify=False, trust_env=False, timeout=20)
+"""One client for plain calls: making one costs more than the calls."""
+
+
+@dataclass
+class Process:
+    """A command that has said it is ready; `said` is the JSON document it printed."""
+
+    popen: subprocess.Popen[str]
+    said: dict[str, Any]
+    log: Path
+
+    def stop(self, number: int = signal.SIGTERM, seconds: float = 15) -> int:
+        if self.popen.poll() is None:
+            self.popen.send_signal(number)
+        try:
+            return self.popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+            raise
+
+
+def polyrelay(*arguments: str, env: dict[str, str] | None = None, cwd: Path | None = None) -> Any:
+    """Run a command to its end and return its JSON document."""
+    done = subprocess.run(
+        [sys.executable, "-m", "polyrelay", *arguments, "--json"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **(env or {})},
+        cwd=cwd,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@contextmanager
+def running(log: Path, *arguments: str) -> Iterator[Process]:
+    """A long-running command, from its readiness to the end of the block."""
+    with log.open("w") as sink:
+        popen = subprocess.Popen(
+            [sys.executable, "-m", "polyrelay", *arguments, "--json"], stdout=subprocess.PIPE, stderr=sink, text=True
+        )
+    assert popen.stdout is not None
+    lines: list[str] = []
+    for line in popen.stdout:
+        lines.append(line)
+        if line == "}\n":
+            break
+    assert lines, log.read_text()
+    process = Process(popen, json.loads("".join(lines)), log)
+    try:
+        yield process
+    finally:
+        process.stop()
+        popen.stdout.close()
+
+
+@dataclass
+class Vendor:
+    """The sandbox, with its control endpoint."""
+
+    process: Process
+    client: httpx2.Client = field(repr=False)
+
+    @property
+    def base_url(self) -> str:
+        return str(self.process.said["base_url"])
+
+    def script(self, model: str, times: int | None = None, **script: Any) -> None:
+        answer = self.client.post("/sandbox/script", json={"model": model, "script": script, "times": times})
+        assert answer.status_code < 300, answer.text
+
+    def clear(self) -> None:
+        self.client.delete("/sandbox/script")
+        self.client.delete("/sandbox/requests")
+
+    def requests(self) -> list[dict[str, Any]]:
+        found = self.client.get("/sandbox/requests").json()
+        return list(found["requests"] if isinstance(found, dict) else found)
+
+    def state(self) -> dict[str, Any]:
+        return dict(self.client.get("/sandbox/state").json())
+
+
+@contextmanager
+def vendor(folder: Path, *arguments: str) -> Iterator[Vendor]:
+    with running(folder / "sandbox.log", "sandbox", *arguments) as process:
+        root = process.said["base_url"].removesuffix("/v1")
+        with httpx2.Client(base_url=root, trust_env=False) as client:
+            yield Vendor(process, client)
+
+
+@dataclass
+class RelayProcess:
+    process: Process
+    config: Path
+    key: str
+
+    @property
+    def url(self) -> str:
+        return str(self.process.said["url"])
+
+    @property
+    def base_url(self) -> str:
+        return f"{self.url}/v1"
+
+    def records(self) -> list[dict[str, Any]]:
+        """Exchange lines of the log so far."""
+        found = (json.loads(line) for line in self.process.log.read_text().splitlines() if line.startswith("{"))
+        return [line for line in found if line.get("logger") == "polyrelay.exchange"]
+
+    def record(self, request_id: str, seconds: float = 5) -> dict[str, Any]:
+        """The exchange with this id or label, waited for: records are written in batches."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for line in self.records():
+                if request_id in (line["exchange"], line["label"]):
+                    return line
+            time.sleep(0.05)
+        raise AssertionError(f"no record of {request_id}")
+
+
+@contextmanager
+def relay(folder: Path, config: str) -> Iterator[RelayProcess]:
+    """A relay with `config`, which need not name [server], and one key without limits."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "polyrelay.toml"
+    server = "" if "[server]" in config else f'[server]\nport = 0\ndata = "{folder / "data"}"\ndrain_seconds = 3\n'
+    file.write_text(server + config)
+    made = polyrelay("keys", "create", "--account", "test", "--config", str(file))
+    with running(folder / "relay.log", "serve", "--config", str(file)) as process:
+        yield RelayProcess(process, file, made["key"])
+
+
+def channel(name: str, base_url: str, models: str, extra: str = "") -> str:
+    return (
+        f'[[channels]]\nname = "{name}"\nprovider = "sandbox"\nbase_url = "{base_url}"\n'
+        f'credentials = [{{ value = "sandbox-secret-{name}" }}]\nmodels = [{models}]\n{extra}\n'
+    )
