@@ -71,8 +71,9 @@ class FastLane(Turns):
         watch.since(watch.idles, self)
 
     def eof_received(self) -> None:
-        """The client has closed its side. Whatever it still waited for, it counts as gone; the transport closes."""
+        """The client has closed its side: whatever it still waited for, it counts as gone."""
         self._leave()
+        self.hang_up()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is no more."""
@@ -189,6 +190,7 @@ class FastLane(Turns):
         if self.is_answering or self.closing:
             self._refuse_unread(triage.bad_request("An upgrade cannot follow unanswered requests."))
             return
+        self._stop_reading()
         self.context.watch.forget(self)
         self.scope = {"method": self._method.decode("ascii"), "headers": self.headers}  # type: ignore[typeddict-item]
         self.handle_websocket_upgrade()

@@ -145,7 +145,6 @@ class Dispatch:
 
     def answered(self, headers: Headers, body: bytes, observed: Observed) -> None:
         """A whole unary answer: book it, then hand it over."""
-        self.committed = True
         common = self._common_headers()
         if self._settle(observed, Outcome.COMPLETE):
             self._client.reply(200, headers + common, body)

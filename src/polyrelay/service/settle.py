@@ -6,7 +6,6 @@ from collections.abc import Callable
 from polyrelay.exchange.call import Call
 from polyrelay.exchange.outcome import Outcome
 from polyrelay.exchange.usage import Usage
-from polyrelay.kernel import errors
 from polyrelay.service.admit import BYTES_PER_TOKEN, Admitted
 from polyrelay.service.delivery import Observed
 from polyrelay.service.ports import Record
@@ -43,7 +42,7 @@ class Books:
         usage = observed.usage or estimated(self._admitted.request.call, observed.delivered)
         try:
             self._world.ledger.settle(self._admitted.hold, usage, outcome)
-        except errors.Refusal:
+        except Exception:  # border: whatever keeps a charge from being written, the answer must not leave
             logger.exception("exchange %s could not be booked; its answer is cut", self._admitted.slip.exchange)
             self._close(usage, Outcome.TRUNCATED, status=status, finish=observed.finish, error="not_booked")
             return False

@@ -125,7 +125,7 @@ def _walk(text: bytes, values: dict[str, msgspec.Raw]) -> dict[str, Span]:
         spans[key] = (token.start(1), start, position)
     if spans and _END.match(text, position) is None:
         extra = _MEMBER.match(text, position)
-        raise _repeated(msgspec.json.decode(extra[1], type=str) if extra else key)
+        raise _repeated(msgspec.json.decode(extra[1], type=str) if extra else next(reversed(spans)))
     return spans
 
 

@@ -39,12 +39,13 @@ def observe(body: bytes) -> Observed:
     choices = seen.choices or []
     said = [choice.message or choice.delta for choice in choices]
     finishes = [choice.finish_reason for choice in choices if choice.finish_reason is not None]
+    content_bytes = sum(reply.text_bytes(message) for message in said if message is not None)
     return Observed(
         usage=usage.normalise(seen.usage) if seen.usage else None,
         finish=finishes[-1] if finishes else None,
-        content_bytes=sum(reply.text_bytes(message) for message in said if message is not None),
+        content_bytes=content_bytes,
         error=seen.error is not None,
-        empty=not choices or not reply.says_something(body),
+        empty=not choices or not (content_bytes or finishes or reply.says_something(body)),
     )
 
 

@@ -65,14 +65,8 @@ def read(body: bytes, *, billing_extras: bool = False) -> ChatRequest:
     form, billing = _decode(text.text, billing_extras=billing_extras)
     options = form.stream_options
     asked = options is not None and options.include_usage is True
-    call = Call(
-        model=form.model,
-        stream=form.stream is True,
-        input_bytes=len(body),
-        max_output=max(form.max_tokens or 0, form.max_completion_tokens or 0) or None,
-        choices=form.n or 1,
-        billing=billing,
-    )
+    output_cap = max(form.max_tokens or 0, form.max_completion_tokens or 0) or None
+    call = Call(form.model, form.stream is True, len(body), output_cap, form.n or 1, billing)
     return ChatRequest(
         body,
         call,

@@ -9,6 +9,7 @@ from polyrelay.wire.openai_chat import reply, usage
 
 _DONE = b"[DONE]"
 _NULL_USAGE_END = b',"usage":null}'
+_LINE_FRAME_BYTES = len(b"data: \n\n")
 
 
 class StreamTap:
@@ -125,6 +126,8 @@ class StreamTap:
 def _without_usage(frame: bytes, data: bytes) -> bytes:
     """`frame` without its top-level `usage` member, otherwise byte for byte; as it is when the member is repeated."""
     if data.endswith(_NULL_USAGE_END):
+        if len(frame) - len(data) == _LINE_FRAME_BYTES and frame.endswith(b"}\n\n"):
+            return frame[: -len(_NULL_USAGE_END) - 2] + b"}\n\n"
         return sse.replace_data(frame, data, data[: -len(_NULL_USAGE_END)] + b"}")
     try:
         spans = members.scan(data)
