@@ -24,6 +24,7 @@ from polyrelay.state.memory import MemoryLimits
 from polyrelay.storage.memory import MemoryLedger
 from polyrelay.upstream.recorded import Answer, RecordedUpstream
 
+SERVES = {"m": "vendor-m"}
 TOKEN = "pr-" + "k" * 43
 HOLDER = Principal(KeyId("key_1"), AccountId("acc_1"), "ann")
 SSE = ((b"content-type", b"text/event-stream"),)
@@ -163,9 +164,7 @@ class Stage:
             self.upstream, OneKey(holder), self.limits, self.ledger, self.records, self.time, self.time, bytes
         )
         catalog = Catalog(
-            Channel(
-                name, "openai", f"https://{name}.example/v1", (Credential("#1", f"key-{name}"),), {"m": "vendor-m"}, n
-            )
+            Channel(name, "openai", f"https://{name}.example/v1", (Credential("#1", f"key-{name}"),), SERVES, n)
             for n, name in enumerate("abcdefgh"[:channels])
         )
         self.relay = Relay(adapters, world.snapshot(replace(Settings(), **settings), catalog, "polyrelay/test"))

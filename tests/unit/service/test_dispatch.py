@@ -12,6 +12,7 @@ from polyrelay.kernel import errors
 from polyrelay.routing import plan
 from polyrelay.settings.bounds import Bounds
 from polyrelay.upstream.recorded import Answer
+from polyrelay.wire.openai_chat import answer
 from support.stage import (
     DONE,
     HOLDER,
@@ -153,7 +154,7 @@ def test_the_vendors_rejection_is_passed_on_uncharged() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"nginx at a.example", b'{"error":{"message":"key-a is bad"}}', b'{"error":"see https://a.example/x"}', b""],
+    [b"nginx at a.example", b'{"error":{"message":"key-a is bad"}}', b'{"error":"see https://a.example"}', b""],
 )
 def test_a_rejection_that_cannot_be_shown_is_told_in_our_words(body: bytes) -> None:
     stage = Stage(Answer(422, JSON, (body,)))
@@ -298,9 +299,14 @@ def test_leaving_after_delivery_is_charged_by_estimate_once() -> None:
     stage.at_rest()
 
 
-def test_a_defect_of_ours_ends_one_exchange_and_shows_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_defect_of_ours_ends_one_exchange_and_shows_nothing(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(body: bytes) -> answer.Observed:
+        raise RuntimeError("inner secret")
+
     stage = Stage(whole())
-    stage.ledger.failure = RuntimeError("inner secret")
+    monkeypatch.setattr(answer, "observe", broken)
     with caplog.at_level(logging.ERROR):
         _, page = stage.ask()
     assert page.status == 500
