@@ -208,11 +208,12 @@ def _resized(window: Window | None, limit: int) -> Window | None:
 
 
 def _window_headers(names: tuple[bytes, bytes, bytes], window: Window, now: float) -> tuple[tuple[bytes, bytes], ...]:
+    """Resets are rounded up to a whole second, which is a slot's resolution and lets their texts be made once."""
     limit, remaining, reset = names
     return (
         (limit, b"%d" % window.limit),
-        (remaining, b"%d" % window.remaining),
-        (reset, duration(window.reset(now)).encode()),
+        (remaining, b"%d" % max(0, window.limit - window.used)),
+        (reset, _RESETS[ceil(window.reset(now))]),
     )
 
 
@@ -230,3 +231,7 @@ def duration(seconds: float) -> str:
         return f"{whole}{fraction}s"
     hours, minutes = divmod(minutes, _MINUTES_AN_HOUR)
     return f"{hours}h{minutes}m{whole}{fraction}s" if hours else f"{minutes}m{whole}{fraction}s"
+
+
+_RESETS = tuple(duration(seconds).encode() for seconds in range(ceil(MINUTE + SLOT_SECONDS) + 1))
+"""`x-ratelimit-reset-*` by whole seconds; a window is empty after a minute and a slot."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from polyrelay.config import checks, environment
+from polyrelay.config import checks, environment, places
 from polyrelay.config.convert import Converter
 from polyrelay.config.locate import KeyPath, Lines
 from polyrelay.config.problems import fail
@@ -52,7 +52,9 @@ def load(path: Path | None, environ: Mapping[str, str], *, providers: Collection
 def read(path: Path | None, environ: Mapping[str, str], *, providers: Collection[str] | None = None) -> Configuration:
     """Read the file (`path`, else what POLYRELAY_CONFIG names, else none) and the variables, which win over it.
 
-    `providers` are the vendors a channel may name; None accepts any. Relative paths in settings are the process's.
+    `providers` are the vendors a channel may name; None accepts any. Relative paths in settings count from the file's
+    folder, as with nginx and Prometheus, so that it does not matter where a command is run; those in variables, and
+    all of them when there is no file, count from the process's own folder.
 
     Raises:
         ConfigurationError: with one line for each mistake, naming file and line or the variable, key and what is
@@ -69,6 +71,8 @@ def read(path: Path | None, environ: Mapping[str, str], *, providers: Collection
     settings = converter.convert(Settings, raw)
     fail(converter.problems, source.where)
     fail(checks.check(settings, providers), source.where)
+    if file is not None:
+        settings = places.anchored(settings, file.parent, source.variables)
     return Configuration(settings, source)
 
 

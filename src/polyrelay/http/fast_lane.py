@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 FRAMING_RATIO = 8
 """Most bytes on the wire for a byte of chunked body: one-byte chunks take six."""
 
+FLOOD = 1024 * 1024
+"""Bytes that may come, besides one body, on a connection whose bytes nobody reads any more."""
+
 _IDLE, _HEAD, _BODY = range(3)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -210,7 +213,7 @@ class FastLane(Turns):
 
     def _let_flood_go(self) -> None:
         """Bytes that nobody reads: drop a client that floods."""
-        if self._fed > self.context.settings.bounds.body_bytes:
+        if self._fed > self.context.settings.bounds.body_bytes + FLOOD:
             self._leave()
             self.transport.abort()
 

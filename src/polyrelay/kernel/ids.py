@@ -1,7 +1,7 @@
 """Names of things, made by the relay and never by a client.
 
-An identifier is a prefix, then 10 characters of milliseconds since the epoch and 10 of entropy,
-in Crockford base32 (no i, l, o, u), so that ids sort by the time they were made.
+An identifier is a prefix, then 12 hexadecimal digits of milliseconds since the epoch and 16 of entropy, so that ids
+sort by the time they were made.
 """
 
 from typing import NewType
@@ -10,18 +10,18 @@ ExchangeId = NewType("ExchangeId", str)
 KeyId = NewType("KeyId", str)
 AccountId = NewType("AccountId", str)
 
-ENTROPY_BYTES = 7
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+ENTROPY_BYTES = 8
+"""Of each id: two made in the same millisecond collide once in 10^19."""
+
+_MILLIS_BYTES = 6
+"""Enough until the year 10889."""
 
 
 def stamped(prefix: str, millis: int, entropy: bytes) -> str:
     """A sortable id: `prefix`, `millis` (ms since the epoch) and ENTROPY_BYTES bytes of `entropy`."""
-    bits = (millis & ((1 << 50) - 1)) << 50 | int.from_bytes(entropy, "big") >> 6
-    pairs = _PAIRS
-    return prefix + "".join([pairs[bits >> shift & 1023] for shift in range(90, -1, -10)])
+    return prefix + (millis.to_bytes(_MILLIS_BYTES, "big") + entropy).hex()
 
 
 def exchange_id(millis: int, entropy: bytes) -> ExchangeId:
-    """The id of one exchange: `px_` and 20 characters."""
+    """The id of one exchange: `px_` and 28 characters."""
     return ExchangeId(stamped("px_", millis, entropy))

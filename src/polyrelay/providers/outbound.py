@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from polyrelay.providers import registry
 from polyrelay.routing.channel import Candidate, Channel, Credential
 
@@ -9,8 +11,7 @@ PASSED_HEADERS = frozenset({b"openai-beta", b"traceparent", b"tracestate", b"ide
 """Client headers a vendor may see. An allowlist: what is not named here stays with us, credentials above all."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutboundRequest:
+class OutboundRequest(msgspec.Struct, frozen=True, gc=False):
     """One POST. `headers` are whole header lines (`name: value`) without host, length, expect and accept-encoding,
     which the transport sets; `fixed_headers` are those that never change for this channel and credential.
     """
@@ -18,9 +19,13 @@ class OutboundRequest:
     channel: Channel
     credential: Credential
     url: str
-    fixed_headers: tuple[str, ...] = field(repr=False)
+    fixed_headers: tuple[str, ...]
     headers: tuple[str, ...]
-    body: bytes = field(repr=False)
+    body: bytes
+
+    def __repr__(self) -> str:
+        """Without headers and body, which hold secrets."""
+        return f"OutboundRequest({self.channel.name}, {self.credential.name}, {self.url})"
 
 
 @dataclass(frozen=True, slots=True)

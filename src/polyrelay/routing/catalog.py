@@ -1,10 +1,11 @@
 """Which channels serve which model."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from polyrelay.routing.channel import Channel
+from polyrelay.routing.channel import Candidate, Channel
 
-Tier = tuple[Channel, ...]
+Tier = tuple[tuple[Candidate, ...], ...]
+"""Channels of equal priority, each as the candidates of its credentials."""
 
 
 class Catalog:
@@ -12,24 +13,32 @@ class Catalog:
 
     def __init__(self, channels: Iterable[Channel]) -> None:
         self.channels = tuple(channels)
+        self._candidates = {
+            channel: tuple(Candidate(channel, credential) for credential in channel.credentials)
+            for channel in self.channels
+        }
         serving: dict[str, list[Channel]] = {}
         for channel in self.channels:
             for model in channel.models:
                 serving.setdefault(model, []).append(channel)
-        self._tiers = {model: _by_priority(found) for model, found in serving.items()}
+        self._tiers = {model: self._by_priority(found) for model, found in serving.items()}
 
     @property
     def models(self) -> tuple[str, ...]:
         """Every model name a client may say, sorted."""
         return tuple(sorted(self._tiers))
 
+    def candidates(self) -> Iterator[Candidate]:
+        """Every candidate there is."""
+        for candidates in self._candidates.values():
+            yield from candidates
+
     def tiers(self, model: str) -> tuple[Tier, ...]:
-        """Channels that serve `model`, grouped by priority, the preferred group first; empty when none does."""
+        """Who serves `model`, grouped by priority, the preferred group first; empty when nobody does."""
         return self._tiers.get(model, ())
 
-
-def _by_priority(channels: list[Channel]) -> tuple[Tier, ...]:
-    groups: dict[int, list[Channel]] = {}
-    for channel in channels:
-        groups.setdefault(channel.priority, []).append(channel)
-    return tuple(tuple(groups[priority]) for priority in sorted(groups))
+    def _by_priority(self, channels: list[Channel]) -> tuple[Tier, ...]:
+        groups: dict[int, list[tuple[Candidate, ...]]] = {}
+        for channel in channels:
+            groups.setdefault(channel.priority, []).append(self._candidates[channel])
+        return tuple(tuple(groups[priority]) for priority in sorted(groups))

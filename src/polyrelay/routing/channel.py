@@ -7,7 +7,7 @@ from types import MappingProxyType
 from polyrelay.settings.timeouts import Timeouts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Credential:
     """One upstream key. `secret` never shows in a repr, a log or an answer."""
 
@@ -15,15 +15,18 @@ class Credential:
     secret: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Channel:
-    """One way to reach models. `models` maps the client's model name to the vendor's."""
+    """One way to reach models. `models` maps the client's model name to the vendor's.
+
+    Channels, credentials and candidates are themselves and equal to nothing else: each is made once per configuration.
+    """
 
     name: str
     provider: str
     base_url: str
     credentials: tuple[Credential, ...]
-    models: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    models: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     priority: int = 0
     weight: int = 1
     timeouts: Timeouts = Timeouts()
@@ -32,7 +35,7 @@ class Channel:
     ca_file: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
     """One attempt that could be made: a channel through one of its credentials."""
 

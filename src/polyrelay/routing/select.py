@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from polyrelay.routing.catalog import Tier
-from polyrelay.routing.channel import Candidate, Channel
+from polyrelay.routing.channel import Candidate
 
 _MASK = (1 << 64) - 1
 
@@ -12,35 +12,35 @@ def order(tiers: Sequence[Tier], seed: int) -> tuple[Candidate, ...]:
     """All candidates of a model, best first.
 
     Within a tier the first channel is drawn with probability proportional to its weight, the next from the rest, and
-    so on. Credentials of a channel take turns by `seed` (any 64-bit number); the same seed gives the same order.
+    so on. Credentials of a channel take turns by `seed` (any integer, 64 bits count); the same seed gives the same
+    order.
     """
-    if len(tiers) == 1 and len(tiers[0]) == 1 and len(tiers[0][0].credentials) == 1:
-        channel = tiers[0][0]
-        return (Candidate(channel, channel.credentials[0]),)
+    if len(tiers) == 1 and len(tiers[0]) == 1 and len(tiers[0][0]) == 1:
+        return tiers[0][0]
     draws = _draws(seed)
     return tuple(
         candidate
         for tier in tiers
-        for channel in _shuffled(tier, draws)
-        for candidate in _rotated(channel, next(draws))
+        for candidates in _shuffled(tier, draws)
+        for candidate in _rotated(candidates, next(draws))
     )
 
 
-def _shuffled(tier: Tier, draws: Iterator[int]) -> Iterator[Channel]:
-    left = list(tier)
+def _shuffled(tier: Tier, draws: Iterator[int]) -> Iterator[tuple[Candidate, ...]]:
+    left = [(candidates[0].channel.weight, candidates) for candidates in tier if candidates]
     while left:
-        point = next(draws) % sum(channel.weight for channel in left)
-        for position, channel in enumerate(left):
-            point -= channel.weight
+        point = next(draws) % sum(weight for weight, _ in left)
+        for position, (weight, candidates) in enumerate(left):
+            point -= weight
             if point < 0:
-                yield left.pop(position)
+                del left[position]
+                yield candidates
                 break
 
 
-def _rotated(channel: Channel, draw: int) -> Iterator[Candidate]:
-    count = len(channel.credentials)
-    for step in range(count):
-        yield Candidate(channel, channel.credentials[(draw + step) % count])
+def _rotated(candidates: tuple[Candidate, ...], draw: int) -> tuple[Candidate, ...]:
+    first = draw % len(candidates)
+    return candidates[first:] + candidates[:first]
 
 
 def _draws(seed: int) -> Iterator[int]:

@@ -1,6 +1,6 @@
 """Who is calling, and may they."""
 
-from dataclasses import dataclass
+import msgspec
 
 from polyrelay.access import policy
 from polyrelay.access.principal import Principal
@@ -19,8 +19,7 @@ BYTES_PER_TOKEN = 4
 """Rule of thumb of OpenAI's tokenizer page for English text, used only to pace token limits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True, gc=False):
     """A request that may be served: who asks, what is held for it, who may answer, best first."""
 
     surface: str
@@ -38,15 +37,20 @@ def bearer(headers: HeaderList) -> str:
 
     Raises `errors.Unauthenticated` with code `missing_api_key` or `invalid_api_key`.
     """
-    values = [value for name, value in headers if name == b"authorization"]
-    if not values:
+    found = None
+    for name, value in headers:
+        if name == b"authorization":
+            if found is not None:
+                raise errors.Unauthenticated("The Authorization header must be sent once.")
+            found = value
+    if found is None:
         raise errors.Unauthenticated(
             "You did not provide an API key. Send it in the Authorization header: Authorization: Bearer YOUR_KEY",
             code="missing_api_key",
         )
-    scheme, _, token = values[0].strip().partition(b" ")
-    if len(values) > 1 or scheme.lower() != _SCHEME or not token.strip().isascii():
-        raise errors.Unauthenticated("The Authorization header must be sent once, in the form: Bearer YOUR_KEY")
+    scheme, _, token = found.partition(b" ")
+    if scheme.lower() != _SCHEME or not token.isascii():
+        raise errors.Unauthenticated("The Authorization header must have the form: Bearer YOUR_KEY")
     return token.strip().decode("ascii")
 
 

@@ -1,7 +1,8 @@
 """Headers that every answer carries, and the client headers they come from."""
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from polyrelay.kernel.ids import ExchangeId
 
@@ -15,8 +16,7 @@ _SSE = (
 Headers = list[tuple[bytes, bytes]]
 
 
-@dataclass(slots=True)
-class Slip:
+class Slip(msgspec.Struct, frozen=True, gc=False):
     """What identifies one exchange to its client.
 
     `label` is the client's own `x-request-id` when it sent a valid one (128 characters of A-Z a-z 0-9 . _ : -);

@@ -56,7 +56,12 @@ class Attempt:
 
     def head(self, status: int, headers: HeaderList) -> None:
         """Choose what becomes of the body."""
-        self._guarded(lambda: self._choose(status, headers))
+        if not self._host.current(self):
+            return
+        try:
+            self._choose(status, headers)
+        except Exception as defect:  # noqa: BLE001 - border: a defect of ours ends one exchange, not the process
+            self._host.crashed(defect)
 
     def data(self, chunk: bytes) -> None:
         """A piece of the body."""
@@ -69,17 +74,19 @@ class Attempt:
 
     def ended(self) -> None:
         """The body is complete."""
-        self._guarded(lambda: self._delivery.ended() if self._delivery is not None else None)
+        if self._delivery is None or not self._host.current(self):
+            return
+        try:
+            self._delivery.ended()
+        except Exception as defect:  # noqa: BLE001 - border: a defect of ours ends one exchange, not the process
+            self._host.crashed(defect)
 
     def failed(self, fault: Fault) -> None:
         """The upstream, the network or a deadline ended it."""
-        self._guarded(lambda: (self._delivery or self._host).failed(fault))
-
-    def _guarded(self, step: Callable[[], None]) -> None:
         if not self._host.current(self):
             return
         try:
-            step()
+            (self._delivery or self._host).failed(fault)
         except Exception as defect:  # noqa: BLE001 - border: a defect of ours ends one exchange, not the process
             self._host.crashed(defect)
 

@@ -1,7 +1,8 @@
 """How an attempt and the exchange it belongs to speak: one way to hand an answer on per kind of answer."""
 
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from polyrelay.exchange.faults import Fault
 from polyrelay.exchange.outcome import Outcome
@@ -11,8 +12,7 @@ from polyrelay.service.answers import Headers
 from polyrelay.settings.root import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(msgspec.Struct, frozen=True, gc=False):
     """What was learned of an answer: stated `usage` if any, `finish` reason, content bytes `delivered`."""
 
     usage: Usage | None = None

@@ -3,8 +3,9 @@ an exchange costs no task, and bytes pass from one socket to the other within on
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from polyrelay.access.principal import Principal
 from polyrelay.exchange.call import BillingGroup, Call
@@ -21,8 +22,7 @@ HeaderList = Sequence[tuple[bytes, bytes]]
 # ── the client's side ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(slots=True)
-class Inbound:
+class Inbound(msgspec.Struct, gc=False):
     """One request, its body complete.
 
     `surface` names the protocol and its flavour (`openai_chat`, `aitoearn_chat`); `headers` are the client's, names in
@@ -177,8 +177,7 @@ class Limits(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(msgspec.Struct, frozen=True, gc=False):
     """Funds set aside for one exchange."""
 
     exchange: ExchangeId
@@ -202,8 +201,7 @@ class Ledger(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One exchange, for the log and the usage records. Times in seconds; `status` as sent to the client."""
 
     exchange: ExchangeId

@@ -28,8 +28,7 @@ class Snapshot:
 
 def snapshot(settings: Settings, catalog: Catalog, user_agent: str) -> Snapshot:
     """A snapshot with every endpoint made once."""
-    candidates = [Candidate(channel, credential) for channel in catalog.channels for credential in channel.credentials]
-    return Snapshot(settings, catalog, {each: outbound.endpoint(each, user_agent) for each in candidates})
+    return Snapshot(settings, catalog, {each: outbound.endpoint(each, user_agent) for each in catalog.candidates()})
 
 
 @dataclass(frozen=True, slots=True)

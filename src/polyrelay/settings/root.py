@@ -15,7 +15,8 @@ class ServerSettings:
     port: int = 8080
     """0 picks a free port."""
     data: str = "./polyrelay-data"
-    """Folder of the database and secrets; created 0700 when absent."""
+    """Folder of the database and secrets; created 0700 when absent. Relative paths, here and elsewhere, count from the
+    configuration file's folder."""
     tls_certificate: str | None = None
     """PEM chain; with `tls_key` the relay speaks HTTPS itself."""
     tls_key: str | None = None

@@ -80,8 +80,6 @@ class CurlUpstream:
         self._multi = Multi(loop)
         self._pools: dict[tuple[int, int], Pool] = {}
         self._sweeper: asyncio.TimerHandle | None = None
-        self._sweep_at = 0.0
-        self._excused = False
         self._closed = False
 
     @property
@@ -154,19 +152,18 @@ class CurlUpstream:
     # ── deadlines ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _schedule_sweep(self, now: float) -> None:
-        self._sweep_at = now + SWEEP_SECONDS
-        self._sweeper = self._loop.call_at(self._sweep_at, self._sweep)
+        self._sweeper = self._loop.call_at(now + SWEEP_SECONDS, self._sweep)
 
     def _sweep(self) -> None:
-        """End what is overdue. A sweep that comes late itself lets sockets be read first, once: bytes that waited while
-        the loop was held up are no upstream's fault.
+        """End what is overdue.
+
+        Both uvloop and asyncio look at sockets before timers, so that bytes which waited while the loop was held up are
+        not held against the upstream.
         """
         self._sweeper = None
         now = self._loop.time()
-        self._excused = now - self._sweep_at > SWEEP_SECONDS and not self._excused
-        if not self._excused:
-            for transfer in list(self._multi.transfers):
-                transfer.expire(now)
+        for transfer in list(self._multi.transfers):
+            transfer.expire(now)
         # A request that was just sent is not among the transfers yet, and a sink may have sent one just now.
         if self._sweeper is None and self.active:
             self._schedule_sweep(now)

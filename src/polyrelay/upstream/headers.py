@@ -14,6 +14,8 @@ HEADER_BYTES: Final = 64 * 1024
 INFORMATIONAL: Final = range(100, 200)
 """Statuses of answers that precede the final one (RFC 9110 section 15.2)."""
 
+_FOLD: Final = b" \t"
+
 
 def parse(lines: list[bytes]) -> tuple[int, list[tuple[bytes, bytes]]]:
     """Status, and headers with lower-case names, of one block: a status line and field lines, the empty one left out.
@@ -25,7 +27,7 @@ def parse(lines: list[bytes]) -> tuple[int, list[tuple[bytes, bytes]]]:
     headers: list[tuple[bytes, bytes]] = []
     for line in lines[1:]:
         name, colon, value = line.partition(b":")
-        if line[:1] in b" \t" and headers:
+        if line[0] in _FOLD and headers:
             last, before = headers[-1]
             headers[-1] = (last, before + b" " + line.strip())
         elif colon:

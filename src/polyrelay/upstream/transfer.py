@@ -17,6 +17,9 @@ from polyrelay.upstream.multi import Multi
 ABORT: Final = -1
 """What a callback returns to end its transfer."""
 
+END_OF_HEAD: Final = b"\r\n"
+"""Or a bare line feed; no line of a head is as short."""
+
 KEPT_BODY_BYTES: Final = 64 * 1024
 """A larger request body is let go of as soon as the exchange ends, a smaller one with the next request."""
 
@@ -266,7 +269,7 @@ class Transfer:
         """CURLOPT_HEADERFUNCTION: every line of every head, then trailers, which are dropped."""
         if self._status:
             return None
-        if line in {b"\r\n", b"\n"}:
+        if len(line) <= len(END_OF_HEAD):
             return self._on_head()
         if line.startswith(b"HTTP/"):
             self._lines = [line]

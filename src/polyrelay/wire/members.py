@@ -118,9 +118,9 @@ def _walk(text: bytes, values: dict[str, msgspec.Raw]) -> dict[str, Span]:
     position = 0
     for key, raw in values.items():
         token = _MEMBER.match(text, position)
-        if token is None or not text.startswith(memoryview(raw), token.end()):
+        start = token.end() if token else 0
+        if token is None or not text.startswith(memoryview(raw), start):
             raise _repeated(key)
-        start = token.end()
         position = start + len(raw)
         spans[key] = (token.start(1), start, position)
     if spans and _END.match(text, position) is None:

@@ -36,16 +36,18 @@ def observe(body: bytes) -> Observed:
     seen = reply.read(body)
     if seen is None:
         return Observed(garbled=True)
-    choices = seen.choices or []
-    said = [choice.message or choice.delta for choice in choices]
-    finishes = [choice.finish_reason for choice in choices if choice.finish_reason is not None]
-    content_bytes = sum(reply.text_bytes(message) for message in said if message is not None)
+    finish, content_bytes = None, 0
+    for choice in seen.choices or ():
+        finish = choice.finish_reason or finish
+        said = choice.message or choice.delta
+        if said is not None:
+            content_bytes += reply.text_bytes(said)
     return Observed(
         usage=usage.normalise(seen.usage) if seen.usage else None,
-        finish=finishes[-1] if finishes else None,
+        finish=finish,
         content_bytes=content_bytes,
         error=seen.error is not None,
-        empty=not choices or not (content_bytes or finishes or reply.says_something(body)),
+        empty=not seen.choices or not (content_bytes or finish or reply.says_something(body)),
     )
 
 

@@ -53,6 +53,8 @@ def normalise(stated: Stated) -> Usage | None:
     """The disjoint buckets of `stated`; None when it names neither count. Negative counts are taken as 0."""
     if stated.prompt_tokens is None and stated.completion_tokens is None:
         return None
+    if not _has_parts(stated):
+        return Usage(input_text=max(stated.prompt_tokens or 0, 0), output_text=max(stated.completion_tokens or 0, 0))
     given = stated.prompt_tokens_details or _NO_PROMPT_DETAILS
     made = stated.completion_tokens_details or _NO_COMPLETION_DETAILS
     hits = (given.cached_tokens, stated.prompt_cache_hit_tokens, stated.cached_tokens)
@@ -78,6 +80,16 @@ def normalise(stated: Stated) -> Usage | None:
         reasoning=reasoning,
         output_audio=audio_out,
         output_image=image_out,
+    )
+
+
+def _has_parts(stated: Stated) -> bool:
+    """Whether anything but the two sums was stated."""
+    return (
+        stated.prompt_tokens_details is not None
+        or stated.completion_tokens_details is not None
+        or stated.prompt_cache_hit_tokens is not None
+        or stated.cached_tokens is not None
     )
 
 

@@ -1,0 +1,67 @@
+import json
+from typing import Any
+
+import pytest
+
+from polyrelay.exchange.usage import Usage
+from polyrelay.wire.openai_chat.answer import Observed, observe, tail_usage
+
+USAGE = {"prompt_tokens": 3, "completion_tokens": 2}
+SEEN = Usage(input_text=3, output_text=2)
+
+
+def answer(*messages: dict[str, Any], finish: str | None = "stop", **members: Any) -> bytes:
+    choices = [{"index": i, "message": m, "finish_reason": finish} for i, m in enumerate(messages)]
+    return json.dumps({"id": "a", "choices": choices, **members}).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            answer({"role": "assistant", "content": "é"}, usage=USAGE),
+            Observed(usage=SEEN, finish="stop", content_bytes=2),
+        ),
+        (answer({"content": "a"}, {"content": "b", "refusal": "c"}), Observed(finish="stop", content_bytes=3)),
+        (
+            answer({"content": None, "tool_calls": [{"id": "x", "function": {"name": "f", "arguments": "{}"}}]}),
+            Observed(finish="stop", content_bytes=3),
+        ),
+        (answer({"content": ""}), Observed(finish="stop")),
+        (answer({"role": "assistant", "content": ""}, finish=None), Observed(empty=True)),
+        (answer(), Observed(empty=True)),
+        (answer(usage=USAGE), Observed(empty=True, usage=SEEN)),
+        (b'{"code":500,"msg":"busy"}', Observed(empty=True)),
+        (b'{"error":{"message":"x"}}', Observed(error=True, empty=True)),
+        (b'{"error":null,"choices":[{"message":{"content":"x"}}]}', Observed(content_bytes=1)),
+        (b"", Observed(empty=True)),
+        (b" \n", Observed(empty=True)),
+        (b"<html>", Observed(garbled=True)),
+        (b"[]", Observed(garbled=True)),
+        (b'{"choices":[', Observed(garbled=True)),
+        (answer({"content": "x"}, usage={"prompt_tokens": "3"}), Observed(finish="stop", content_bytes=1)),
+        (answer({"content": [{"type": "text", "text": "abc"}]}), Observed(finish="stop", content_bytes=3)),
+    ],
+)
+def test_an_answer_is_observed(body: bytes, expected: Observed) -> None:
+    assert observe(body) == expected
+
+
+@pytest.mark.parametrize(
+    ("tail", "expected"),
+    [
+        (b'es":1},"usage":{"prompt_tokens":3,"completion_tokens":2},"x":[1]} ', SEEN),
+        (b'"usage" : {"prompt_tokens":3,"completion_tokens":2}}', SEEN),
+        (b'"usage":{"prompt_tokens":3,"completion_tokens":2},"x_groq":{"usage":{"prompt_tokens":9}}}', SEEN),
+        (b'"x_groq":{"usage":{"prompt_tokens":9}}}', None),
+        (b'"usage":{"prompt_tokens":3,"completion_tokens":2}', None),
+        (b'"usage":null}', None),
+        (b'\\"usage":{"prompt_tokens":3}}', None),
+        (b'he said \\"usage\\":{"prompt_tokens":3}}', None),
+        (b'"usage"}', None),
+        (b"", None),
+        (b'"usage":' * 1000, None),
+    ],
+)
+def test_usage_is_found_at_the_end_of_a_large_answer(tail: bytes, expected: Usage | None) -> None:
+    assert tail_usage(tail) == expected
