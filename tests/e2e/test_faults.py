@@ -123,7 +123,7 @@ def test_a_request_the_vendor_rejects_is_answered_in_its_own_words(
     assert paired.record(answer.headers["x-request-id"])["attempts"] == 1
 
 
-AFTER_COMMIT = {
+AFTER_COMMIT: dict[str, dict[str, Any]] = {
     "cut": {"cut": 1500, "tokens": 60},
     "reset": {"reset": 1500, "tokens": 60},
     "stall": {"stall": 1500, "tokens": 60},
@@ -169,7 +169,7 @@ def test_missing_usage_is_estimated_and_marked(paired: RelayProcess, fresh: Vend
     assert record["output_tokens"] > 0
 
 
-SAME_BYTES = {
+SAME_BYTES: dict[str, dict[str, Any]] = {
     "split at every byte": {"split": 1},
     "split at seven": {"split": 7},
     "coalesced": {"coalesce": 5},
@@ -200,13 +200,17 @@ def test_whatever_the_transport_does_the_client_gets_the_same_bytes(
             assert seen[field] == expected[field]
 
 
-UNTOUCHED = {"crlf": {"newline": "crlf"}, "comments": {"comments": 2}, "multiline": {"multiline": True}}
+UNTOUCHED: dict[str, dict[str, Any]] = {
+    "crlf": {"newline": "crlf"},
+    "comments": {"comments": 2},
+    "multiline": {"multiline": True},
+}
 
 
 @pytest.mark.parametrize("name", UNTOUCHED)
 def test_odd_frames_pass_untouched_and_are_understood(name: str, alone: RelayProcess, fresh: Vendor) -> None:
     fresh.script("broken-vendor", tokens=8, **UNTOUCHED[name])
-    body = {"model": "broken-vendor", "messages": [{"role": "user", "content": "hi"}], "stream": True}
+    body: dict[str, Any] = {"model": "broken-vendor", "messages": [{"role": "user", "content": "hi"}], "stream": True}
     body["stream_options"] = {"include_usage": True}
     direct = http.post(f"{fresh.base_url}/chat/completions", json=body, headers={"authorization": "Bearer x"})
     relayed = http.post(

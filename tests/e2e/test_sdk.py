@@ -5,6 +5,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
@@ -29,7 +30,7 @@ def client(request: pytest.FixtureRequest, served: RelayProcess) -> Iterator[ope
         yield found
 
 
-USER = {"role": "user", "content": "Say something."}
+USER: Any = {"role": "user", "content": "Say something."}
 
 
 def test_a_whole_answer(client: openai.OpenAI) -> None:
@@ -63,7 +64,7 @@ def test_several_choices(client: openai.OpenAI) -> None:
     assert [choice.index for choice in answer.choices] == [0, 1, 2]
 
 
-TOOL = {
+TOOL: Any = {
     "type": "function",
     "function": {
         "name": "weather",
@@ -74,7 +75,7 @@ TOOL = {
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_tools_and_the_turn_after_them(client: openai.OpenAI, stream: bool) -> None:
-    arguments = {"model": "gpt-4o", "messages": [USER], "tools": [TOOL], "tool_choice": "required"}
+    arguments: dict[str, Any] = {"model": "gpt-4o", "messages": [USER], "tools": [TOOL], "tool_choice": "required"}
     if stream:
         with client.chat.completions.stream(**arguments) as events:
             message = events.get_final_completion().choices[0].message
@@ -84,12 +85,13 @@ def test_tools_and_the_turn_after_them(client: openai.OpenAI, stream: bool) -> N
     call = message.tool_calls[0]
     assert call.function.name == "weather"
     assert "city" in json.loads(call.function.arguments)
+    said: Any = call.model_dump(exclude_none=True)
     after = client.chat.completions.create(
         model="gpt-4o",
         tools=[TOOL],
         messages=[
             USER,
-            {"role": "assistant", "content": None, "tool_calls": [call.model_dump(exclude_none=True)]},
+            {"role": "assistant", "content": None, "tool_calls": [said]},
             {"role": "tool", "tool_call_id": call.id, "content": "sunny"},
         ],
     )
@@ -98,7 +100,7 @@ def test_tools_and_the_turn_after_them(client: openai.OpenAI, stream: bool) -> N
 
 def test_images_as_data_urls_arrive_whole(client: openai.OpenAI, fresh: Vendor) -> None:
     image = base64.b64encode(bytes(range(256)) * 1200).decode()
-    parts = [
+    parts: Any = [
         {"type": "text", "text": "What is this?"},
         {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{image}", "detail": "low"}},
     ]

@@ -2,11 +2,12 @@
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +15,20 @@ from typing import Any
 
 import httpx2
 
+from polyrelay.access import key as client_key
+from polyrelay.cli import keys, options
+from polyrelay.storage.records import UNRESTRICTED, KeyTerms
+
 http = httpx2.Client(verify=False, trust_env=False, timeout=20)
 """One client for plain calls: making one costs more than the calls."""
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait for `condition`; fail when it takes longer."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "what was waited for did not happen"
+        time.sleep(0.02)
 
 
 @dataclass
@@ -123,6 +136,14 @@ class RelayProcess:
     def base_url(self) -> str:
         return f"{self.url}/v1"
 
+    def ask(self, model: str = "m", *, key: str | None = None, **body: Any) -> httpx2.Response:
+        """One chat completion, the body's other members as given."""
+        return http.post(
+            f"{self.base_url}/chat/completions",
+            json={"model": model, "messages": [{"role": "user", "content": "hi"}], **body},
+            headers={"authorization": f"Bearer {key or self.key}"},
+        )
+
     def records(self) -> list[dict[str, Any]]:
         """Exchange lines of the log so far."""
         found = (json.loads(line) for line in self.process.log.read_text().splitlines() if line.startswith("{"))
@@ -146,9 +167,17 @@ def relay(folder: Path, config: str) -> Iterator[RelayProcess]:
     file = folder / "polyrelay.toml"
     server = "" if "[server]" in config else f'[server]\nport = 0\ndata = "{folder / "data"}"\ndrain_seconds = 3\n'
     file.write_text(server + config)
-    made = polyrelay("keys", "create", "--account", "test", "--config", str(file))
+    key = make_key(file)
     with running(folder / "relay.log", "serve", "--config", str(file)) as process:
-        yield RelayProcess(process, file, made["key"])
+        yield RelayProcess(process, file, key)
+
+
+def make_key(config: Path, terms: KeyTerms = UNRESTRICTED, account: str = "test") -> str:
+    """What `polyrelay keys create` does, without waiting for a process of its own."""
+    token = client_key.token(secrets.token_bytes(client_key.ENTROPY_BYTES))
+    with keys.store(options.data_folder(config, None)) as store:
+        store.create_key(store.ensure_account(account).id, token, terms)
+    return token
 
 
 def channel(name: str, base_url: str, models: str, extra: str = "") -> str:

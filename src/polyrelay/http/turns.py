@@ -80,6 +80,7 @@ class Turns(HttpToolsProtocol):
         context = self.context
         if answer is not None and answer.exchange is not None:
             context.exchanges.discard(answer)
+            answer.exchange = None
         if request is not None:
             context.bytes_in_flight -= request.let_go()
         self.server_state.total_requests += 1

@@ -147,6 +147,7 @@ class Dispatch:
         """A whole unary answer: book it, then hand it over."""
         common = self._common_headers()
         if self._settle(observed, Outcome.COMPLETE):
+            self._attempt = None
             self._client.reply(200, headers + common, body)
 
     def rejected(self, status: int, headers: Headers, body: bytes) -> None:
@@ -162,11 +163,12 @@ class Dispatch:
         """A streamed answer is over: book it, then let `tail`, its last bytes, go."""
         if not self._settle(observed, outcome):
             return
+        if self._paused:
+            self._drop_attempt()
+        self._attempt = None
         if tail:
             self._client.write(tail)
         self._client.finish(close=outcome is not Outcome.COMPLETE)
-        if self._paused:
-            self._drop_attempt()
 
     def broken(self, observed: Observed, refusal: errors.Refusal, outcome: Outcome) -> None:
         """A committed answer broke off: book what was delivered; say so in-band, or cut a body that cannot say it."""

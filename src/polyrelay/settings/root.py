@@ -20,6 +20,7 @@ class ServerSettings:
     tls_certificate: str | None = None
     """PEM chain; with `tls_key` the relay speaks HTTPS itself."""
     tls_key: str | None = None
+    """PEM private key of `tls_certificate`."""
     drain_seconds: float = 30.0
     """At shutdown, how long open exchanges may finish before they are closed honestly."""
     forwarded_networks: tuple[str, ...] = ()
@@ -41,7 +42,9 @@ class CorsSettings:
     """Browsers calling relay routes directly. Off unless origins are named (`*` allows any)."""
 
     origins: tuple[str, ...] = ()
+    """Origins such as `https://app.example.com`, or `*`. None by default: keys do not belong in web pages."""
     max_age_seconds: int = 600
+    """How long a browser may remember a preflight; Chromium's own ceiling is 7200."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class LogSettings:
     """What is written to standard error."""
 
     level: str = "info"
+    """`debug`, `info`, `warning` or `error`. Faults of upstreams are warnings."""
     format: str = "auto"
     """`json`, `console`, or `auto`: console on a terminal, JSON elsewhere."""
     exchanges: bool = True
@@ -60,8 +64,11 @@ class KeyDefaults:
     """Limits of a key that names none. 0 means unlimited."""
 
     requests_per_minute: int = 0
+    """Requests in any 60 seconds. Unlimited by default: an operator who sells capacity sets it."""
     tokens_per_minute: int = 0
+    """Input and output tokens in any 60 seconds, reserved by estimate and corrected by real usage."""
     concurrency: int = 0
+    """Requests open at once."""
 
 
 @dataclass(frozen=True, slots=True)

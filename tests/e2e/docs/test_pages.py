@@ -1,5 +1,6 @@
 """What the documents claim about the code, compared with the code."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,11 +8,16 @@ from pathlib import Path
 import pytest
 
 from polyrelay.kernel import errors
+from polyrelay.wire.openai_chat import errors as openai_errors
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
 
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
+
+
+def _sources(folder: str) -> Iterator[Path]:
+    return (ROOT / "src" / "polyrelay" / folder).rglob("*.py")
 
 
 def _refusals(of: type[errors.Refusal] = errors.Refusal) -> Iterator[type[errors.Refusal]]:
@@ -23,13 +29,17 @@ def _refusals(of: type[errors.Refusal] = errors.Refusal) -> Iterator[type[errors
 
 @pytest.mark.parametrize("refusal", list(_refusals()), ids=lambda refusal: refusal.__name__)
 def test_every_refusal_is_in_the_table_of_errors(refusal: type[errors.Refusal]) -> None:
-    code = "" if refusal.default_code is None else f"`{refusal.default_code}` "
-    assert f"| {refusal.status} | {code}" in (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    _, _, body = openai_errors.render(refusal("text"))
+    kind = json.loads(body)["error"]["type"]
+    code = "`" if refusal.default_code is None else f"`{refusal.default_code}` |"
+    retry = "no" if refusal.final else "yes"
+    row = re.compile(rf"^\| {refusal.status} \| `{kind}` \| {re.escape(code)}.* \| {retry} \|$", re.MULTILINE)
+    assert row.search((ROOT / "docs" / "errors.md").read_text(encoding="utf-8"))
 
 
 def test_every_code_that_is_raised_is_in_the_table_of_errors() -> None:
     table = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
-    sources = [*ROOT.glob("src/polyrelay/service/*.py"), *ROOT.glob("src/polyrelay/access/*.py")]
+    sources = [source for folder in ("service", "access", "http", "wire") for source in _sources(folder)]
     raised = {code for source in sources for code in re.findall(r'code="(\w+)"', source.read_text(encoding="utf-8"))}
     assert raised
     assert {code for code in raised if f"`{code}`" not in table} == set()
