@@ -32,9 +32,9 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
     """Start a sandbox vendor and the relay, make a key, stream one chat completion, and stay up for yours."""
+    token = _key(data)
     with _vendor(data / "sandbox") as vendor:
         settings = _settings(data, wiring.free_port("127.0.0.1", port), vendor)
-        token = _key(data)
         node = wiring.Node(None, wiring.Overrides(settings=settings))
         failures: list[BaseException] = []
 

@@ -18,6 +18,9 @@ from polyrelay.storage.database import open_database
 from polyrelay.storage.keys import KeyStore
 from polyrelay.storage.records import KeyTerms, LimitTerms, StoredKey
 
+LONGEST_DAYS = 36500
+"""A century. Who means for ever names no days."""
+
 keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke the keys that clients use.")
 
 
@@ -39,7 +42,7 @@ def create(
     name: Annotated[str, typer.Option(help="A label for listings.")] = "",
     model: Annotated[list[str] | None, typer.Option(help="Allow only models like this glob; repeatable.")] = None,
     network: Annotated[list[str] | None, typer.Option(help="Allow only from this CIDR; repeatable.")] = None,
-    days: Annotated[float | None, typer.Option(help="Expire after so many days.")] = None,
+    days: Annotated[float | None, typer.Option(min=0, max=LONGEST_DAYS, help="Expire after so many days.")] = None,
     rpm: Annotated[int | None, typer.Option(help="Requests per minute; 0 is unlimited.")] = None,
     tpm: Annotated[int | None, typer.Option(help="Tokens per minute; 0 is unlimited.")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Requests at once; 0 is unlimited.")] = None,
@@ -57,7 +60,7 @@ def create(
         output.document({"key": token, **described(made)})
     else:
         output.line(token)
-        output.errors.print(f"Key {made.id} of account {made.account}. Keep it now: it cannot be shown again.")
+        output.note(f"Key {made.id} of account {made.account}. Keep it now: it cannot be shown again.")
 
 
 @keys.command("list")

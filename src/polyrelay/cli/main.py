@@ -60,5 +60,10 @@ def main() -> None:
     except PolyrelayError as error:
         output.complain(str(error))
         sys.exit(output.code(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        output.complain(f"{error.filename}: {error.strerror}")
+        sys.exit(output.Exit.CONFIGURATION)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -13,6 +13,9 @@ from polyrelay.kernel.errors import ConfigurationError, PolyrelayError
 
 errors = Console(stderr=True, highlight=False)
 
+PIPE_COLUMNS = 10_000
+"""What is read by another program is not broken into lines for a screen."""
+
 
 class Exit(IntEnum):
     """Exit codes of every command; 2 is click's for a wrong command line, 130 the shell's for ^C."""
@@ -45,15 +48,20 @@ def line(text: str) -> None:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under headings."""
+    """Print rows under headings. The first column is never broken, and nothing is where no terminal is narrow."""
     drawn = Table()
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
+    for position, column in enumerate(columns):
+        drawn.add_column(column, overflow="fold", no_wrap=position == 0)
     for row in rows:
         drawn.add_row(*row)
-    Console(markup=False).print(drawn)
+    Console(markup=False, width=None if sys.stdout.isatty() else PIPE_COLUMNS).print(drawn)
 
 
 def complain(message: str) -> None:
     """Say what is wrong, on standard error."""
-    errors.print(f"polyrelay: {message}", markup=False, soft_wrap=True)
+    note(f"polyrelay: {message}")
+
+
+def note(message: str) -> None:
+    """Say something that is no result, on standard error."""
+    errors.print(message, markup=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 and trailers after the body (CURLOPT_HEADERFUNCTION(3)).
 """
 
+from functools import lru_cache
 from typing import Final
 
 from polyrelay.exchange.faults import FaultKind
@@ -14,29 +15,48 @@ HEADER_BYTES: Final = 64 * 1024
 INFORMATIONAL: Final = range(100, 200)
 """Statuses of answers that precede the final one (RFC 9110 section 15.2)."""
 
-_FOLD: Final = b" \t"
+CACHED_LINES: Final = 4096
+"""Lines whose parts are remembered: a vendor says most of its lines again and again."""
+
+_ENDS: Final = frozenset({b"\r\n", b"\n"})
+_FOLD: Final = (b" ", b"\t")
+
+Field = tuple[bytes, bytes]
 
 
-def parse(lines: list[bytes]) -> tuple[int, list[tuple[bytes, bytes]]]:
-    """Status, and headers with lower-case names, of one block: a status line and field lines, the empty one left out.
+def parse(lines: list[bytes]) -> tuple[int, list[Field]] | None:
+    """Status, and headers with lower-case names, of the final head in `lines`; None when there is none, or not whole.
 
-    A folded line (RFC 9112 section 5.2) continues the value before it. Raises Unacceptable.
+    Informational heads before it and trailers after it are passed over. A folded line (RFC 9112 section 5.2) continues
+    the value before it. Raises Unacceptable.
     """
     if sum(map(len, lines)) > HEADER_BYTES:
         raise Unacceptable(FaultKind.OVERSIZE, f"a head of more than {HEADER_BYTES} bytes")
-    headers: list[tuple[bytes, bytes]] = []
-    for line in lines[1:]:
-        name, colon, value = line.partition(b":")
-        if line[0] in _FOLD and headers:
-            last, before = headers[-1]
-            headers[-1] = (last, before + b" " + line.strip())
-        elif colon:
-            headers.append((name.lower(), value.strip()))
+    status, headers = 0, []
+    for line in lines:
+        if line.startswith(b"HTTP/"):
+            status, headers = status_of(line), []
+        elif line in _ENDS:
+            if status and status not in INFORMATIONAL:
+                return status, headers
+        elif line.startswith(_FOLD) and headers:
+            name, before = headers[-1]
+            headers[-1] = (name, before + b" " + line.strip())
         else:
-            raise Unacceptable(FaultKind.GARBLED, "a field line without a colon")
-    return status_of(lines[0]), headers
+            headers.append(field_of(line))
+    return None
 
 
+@lru_cache(CACHED_LINES)
+def field_of(line: bytes) -> Field:
+    """Name in lower case and value of `Name: value`. Raises Unacceptable."""
+    name, colon, value = line.partition(b":")
+    if not colon:
+        raise Unacceptable(FaultKind.GARBLED, "a field line without a colon")
+    return name.lower(), value.strip()
+
+
+@lru_cache(CACHED_LINES)
 def status_of(line: bytes) -> int:
     """The status of `HTTP/1.1 200 OK` or `HTTP/2 200`. Raises Unacceptable."""
     parts = line.split(None, 2)

@@ -17,9 +17,6 @@ from polyrelay.upstream.multi import Multi
 ABORT: Final = -1
 """What a callback returns to end its transfer."""
 
-END_OF_HEAD: Final = b"\r\n"
-"""Or a bare line feed; no line of a head is as short."""
-
 KEPT_BODY_BYTES: Final = 64 * 1024
 """A larger request body is let go of as soon as the exchange ends, a smaller one with the next request."""
 
@@ -104,14 +101,16 @@ class Transfer:
         self._sink: Sink | None = None
         self._request: OutboundRequest | None = None
         self._fresh = False
+        self._lines: list[bytes] = []
         self._reset()
         options.configure(self.curl, channel)
         self.curl.setopt(pycurl.WRITEFUNCTION, self._on_body)
-        self.curl.setopt(pycurl.HEADERFUNCTION, self._on_header)
+        # Lines are only gathered, without a call of ours for each; they are read when the body begins or all is over.
+        self.curl.setopt(pycurl.HEADERFUNCTION, self._lines.append)
 
     def _reset(self) -> None:
         """Forget the answer to an earlier request."""
-        self._lines: list[bytes] = []
+        self._lines.clear()
         self._status = 0
         self._decoder: coding.Decoder | None = None
         self._verdict: Fault | None = None
@@ -153,7 +152,9 @@ class Transfer:
             if number and self._is_stale(number):
                 self._send_again()
                 return
-            self._verdict = self._judge(number, message)
+            if not self._status:
+                self._read_head()
+            self._verdict = self._verdict or self._judge(number, message)
         self._close()
 
     def expire(self, now: float) -> None:
@@ -265,29 +266,16 @@ class Transfer:
 
     # ── receiving ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _on_header(self, line: bytes) -> int | None:
-        """CURLOPT_HEADERFUNCTION: every line of every head, then trailers, which are dropped."""
-        if self._status:
-            return None
-        if len(line) <= len(END_OF_HEAD):
-            return self._on_head()
-        if line.startswith(b"HTTP/"):
-            self._lines = [line]
-        else:
-            self._lines.append(line)
-        return None
-
-    def _on_head(self) -> int | None:
-        """The empty line after a head: drop an informational one, tell the sink of the final one."""
+    def _read_head(self) -> int | None:
+        """Tell the sink of the final head. Returns ABORT when the answer is not wanted."""
         try:
-            status, fields = headers.parse(self._lines)
-            if status in headers.INFORMATIONAL:
-                self._lines = []
+            head = headers.parse(self._lines)
+            if head is None:
                 return None
-            self._status = status
+            self._status, fields = head
             fields = self._decoded(fields)
             if self._sink is not None:
-                self._sink.head(status, fields)
+                self._sink.head(self._status, fields)
         except faults.Unacceptable as reason:
             return self._refuse(reason.kind, str(reason))
         except Exception:  # noqa: BLE001 - the border to libcurl, where nothing may raise
@@ -315,6 +303,8 @@ class Transfer:
             return int(pycurl.WRITEFUNC_PAUSE)
         self._moved = self._clock()
         self._streaming = True
+        if not self._status and self._read_head() == ABORT:
+            return ABORT
         try:
             if self._decoder is None:
                 sink.data(chunk)

@@ -1,0 +1,1 @@
+"""What is measured: one short adapter for each contender."""
