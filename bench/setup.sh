@@ -56,7 +56,18 @@ portkey_peer() {
   echo "$wanted" >"$folder/installed"
 }
 
+# Ourselves under the distribution's own interpreter where it is recent enough: a Python that somebody compiled without
+# profile-guided optimisation, as version managers do, costs every Python contender a fifth.
+polyrelay_itself() {
+  local folder="$cache/polyrelay" python=/usr/bin/python3
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || python=python3
+  "$here/../.venv/bin/uv" venv -q --allow-existing --no-python-downloads --python "$python" "$folder"
+  "$here/../.venv/bin/uv" pip sync -q --python "$folder/bin/python" --require-hashes "$here/../requirements/run.lock"
+  echo "$here/../src" >"$("$folder/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/polyrelay.pth"
+}
+
 debian_tools
+polyrelay_itself
 gcc -O2 -Wall -Wextra -o "$cache/pacer" "$here/load/pacer.c" -lssl -lcrypto
 python_peer tensorzero "tensorzero==$tensorzero_version"
 python_peer litellm "litellm[proxy]==$litellm_version"

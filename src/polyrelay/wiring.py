@@ -35,6 +35,7 @@ from polyrelay.service.relay import Relay
 from polyrelay.service.world import Snapshot, World
 from polyrelay.settings.root import Settings
 from polyrelay.state.clock import SystemClock
+from polyrelay.state.entropy import Entropy
 from polyrelay.state.memory import MemoryLimits
 from polyrelay.storage import folder
 from polyrelay.storage import secrets as server_secrets
@@ -186,7 +187,7 @@ class Node:
             ) as keys,
             closing(CurlUpstream(loop)) as upstream,
         ):
-            adapters = World(upstream, keys, MemoryLimits(clock), MemoryLedger(), records, clock, loop, os.urandom)
+            adapters = World(upstream, keys, MemoryLimits(clock), MemoryLedger(), records, clock, loop, Entropy())
             relay = Relay(adapters, self._snapshot)
             context = LaneContext(self._lane(relay))
             self._server = server = http_server.build(self._settings.server, context, self._application(relay, context))

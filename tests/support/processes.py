@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -114,11 +115,15 @@ class Vendor:
         return dict(self.client.get("/sandbox/state").json())
 
 
+def trust(ca_file: str | None) -> ssl.SSLContext | bool:
+    return True if ca_file is None else ssl.create_default_context(cafile=ca_file)
+
+
 @contextmanager
 def vendor(folder: Path, *arguments: str) -> Iterator[Vendor]:
     with running(folder / "sandbox.log", "sandbox", *arguments) as process:
         root = process.said["base_url"].removesuffix("/v1")
-        with httpx2.Client(base_url=root, trust_env=False) as client:
+        with httpx2.Client(base_url=root, trust_env=False, verify=trust(process.said["ca_file"])) as client:
             yield Vendor(process, client)
 
 

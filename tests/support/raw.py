@@ -47,11 +47,12 @@ def connected(served: RelayProcess, *, receive_buffer: int = 0) -> Iterator[Raw]
         yield Raw(made)
 
 
-def chat(key: str, model: str = "m", *, stream: bool = True, label: str = "") -> bytes:
-    """One whole chat request."""
+def chat(key: str, model: str = "m", *, stream: bool = True, label: str = "", close: bool = False) -> bytes:
+    """One whole chat request; `close` asks for the connection's end after the answer."""
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": "hi"}], "stream": stream}).encode()
-    named = f"x-request-id: {label}\r\n" if label else ""
+    extra = f"x-request-id: {label}\r\n" if label else ""
+    extra += "connection: close\r\n" if close else ""
     return (
-        f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{named}"
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{extra}"
         f"authorization: Bearer {key}\r\ncontent-length: {len(body)}\r\n\r\n"
     ).encode() + body

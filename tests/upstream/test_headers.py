@@ -6,7 +6,6 @@ from polyrelay.exchange.faults import FaultKind
 from polyrelay.upstream import headers
 from polyrelay.upstream.faults import Unacceptable
 
-
 END = b"\r\n"
 
 

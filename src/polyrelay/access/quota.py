@@ -141,16 +141,23 @@ class Quota:
 
     def take(self, now: float, tokens: int) -> Grant | Denial:
         """One request, `tokens` tokens and one place at once: all of them, or a denial and nothing changed."""
-        self._forget(now)
-        denial = self._denial(now, tokens)
-        if denial is not None:
-            return denial
-        if self._requests is not None:
-            self._requests.add(now, 1)
+        requests, counted = self._requests, self._tokens
+        if requests is not None:
+            requests.forget(now)
+        if counted is not None:
+            counted.forget(now)
+        if (
+            (requests is not None and requests.used >= requests.limit)
+            or (counted is not None and counted.used + tokens > counted.limit)
+            or 0 < self.limits.concurrency <= self.in_flight
+        ):
+            return self._denial(now, tokens)
+        if requests is not None:
+            requests.add(now, 1)
         self.in_flight += 1
-        if self._tokens is None:
+        if counted is None:
             return Grant(tokens)
-        return Grant(tokens, self._tokens, self._tokens.add(now, tokens))
+        return Grant(tokens, counted, counted.add(now, tokens))
 
     def release(self, grant: Grant, tokens: int) -> None:
         """The exchange is over and used `tokens`. A second release of the same grant changes nothing."""
@@ -168,10 +175,12 @@ class Quota:
 
     def headers(self, now: float) -> tuple[tuple[bytes, bytes], ...]:
         """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}` for the limits there are (OpenAI's names)."""
-        self._forget(now)
-        requests = _window_headers(_REQUEST_HEADERS, self._requests, now) if self._requests is not None else ()
-        tokens = _window_headers(_TOKEN_HEADERS, self._tokens, now) if self._tokens is not None else ()
-        return requests + tokens
+        requests, tokens = self._requests, self._tokens
+        if requests is None:
+            return () if tokens is None else _window_headers(_TOKEN_HEADERS, tokens, now)
+        if tokens is None:
+            return _window_headers(_REQUEST_HEADERS, requests, now)
+        return _window_headers(_REQUEST_HEADERS, requests, now) + _window_headers(_TOKEN_HEADERS, tokens, now)
 
     def _windows(self) -> tuple[Window, ...]:
         return tuple(window for window in (self._requests, self._tokens) if window is not None)
@@ -182,8 +191,8 @@ class Quota:
         if self._tokens is not None:
             self._tokens.forget(now)
 
-    def _denial(self, now: float, tokens: int) -> Denial | None:
-        """The limit that takes longest to clear, so that waiting as told is enough."""
+    def _denial(self, now: float, tokens: int) -> Denial:
+        """The limit that takes longest to clear, so that waiting as told is enough. One of them is used up."""
         denials: list[Denial] = []
         if self._requests is not None and (wait := self._requests.wait(now, 1)) != 0.0:
             denials.append(Denial(LimitKind.REQUESTS, self._requests.limit, wait))
@@ -191,7 +200,7 @@ class Quota:
             denials.append(Denial(LimitKind.TOKENS, self._tokens.limit, wait))
         if 0 < self.limits.concurrency <= self.in_flight:
             denials.append(Denial(LimitKind.CONCURRENCY, self.limits.concurrency, CONCURRENCY_RETRY_SECONDS))
-        return max(denials, key=_severity, default=None)
+        return max(denials, key=_severity)
 
 
 def _severity(denial: Denial) -> float:
@@ -209,11 +218,12 @@ def _resized(window: Window | None, limit: int) -> Window | None:
 
 def _window_headers(names: tuple[bytes, bytes, bytes], window: Window, now: float) -> tuple[tuple[bytes, bytes], ...]:
     """Resets are rounded up to a whole second, which is a slot's resolution and lets their texts be made once."""
-    limit, remaining, reset = names
+    window.forget(now)
+    limit, used = window.limit, window.used
     return (
-        (limit, b"%d" % window.limit),
-        (remaining, b"%d" % max(0, window.limit - window.used)),
-        (reset, _RESETS[ceil(window.reset(now))]),
+        (names[0], b"%d" % limit),
+        (names[1], b"%d" % (limit - used if used < limit else 0)),
+        (names[2], _RESETS[ceil(window.reset(now))]),
     )
 
 

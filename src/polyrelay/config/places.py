@@ -22,14 +22,15 @@ def anchored(settings: Settings, folder: Path, kept: Container[KeyPath] = ()) ->
 
 
 def _server(server: ServerSettings, folder: Path, kept: Container[KeyPath]) -> ServerSettings:
-    named = {"data": server.data, "tls_certificate": server.tls_certificate, "tls_key": server.tls_key}
+    def place(name: str, given: str) -> str:
+        return given if ("server", name) in kept else str(folder / given)
+
+    certificate, key = server.tls_certificate, server.tls_key
     return replace(
         server,
-        **{
-            name: str(folder / place)
-            for name, place in named.items()
-            if place is not None and ("server", name) not in kept
-        },
+        data=place("data", server.data),
+        tls_certificate=certificate and place("tls_certificate", certificate),
+        tls_key=key and place("tls_key", key),
     )
 
 

@@ -1,5 +1,6 @@
 """The request that goes to a vendor, complete but for being sent."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -7,7 +8,7 @@ import msgspec
 from polyrelay.providers import registry
 from polyrelay.routing.channel import Candidate, Channel, Credential
 
-PASSED_HEADERS = frozenset({b"openai-beta", b"traceparent", b"tracestate", b"idempotency-key"})
+PASSED_HEADERS = (b"openai-beta", b"traceparent", b"tracestate", b"idempotency-key")
 """Client headers a vendor may see. An allowlist: what is not named here stays with us, credentials above all."""
 
 
@@ -59,8 +60,6 @@ def endpoint(candidate: Candidate, user_agent: str) -> Endpoint:
     )
 
 
-def passed(headers: list[tuple[bytes, bytes]]) -> tuple[str, ...]:
-    """The header lines of a client that travel on to the vendor."""
-    return tuple(
-        f"{name.decode('ascii')}: {value.decode('latin-1')}" for name, value in headers if name in PASSED_HEADERS
-    )
+def passed(head: Mapping[bytes, bytes]) -> tuple[str, ...]:
+    """The header lines of a client, whose headers are `head` by lower-case name, that travel on to the vendor."""
+    return tuple([f"{name.decode('ascii')}: {head[name].decode('latin-1')}" for name in PASSED_HEADERS if name in head])

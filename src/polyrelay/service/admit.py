@@ -8,7 +8,7 @@ from polyrelay.exchange.call import Call
 from polyrelay.kernel import errors
 from polyrelay.routing.channel import Candidate
 from polyrelay.service.answers import Slip
-from polyrelay.service.ports import HeaderList, Hold, Keys, Lease, Limits
+from polyrelay.service.ports import Head, Hold, Keys, Lease, Limits
 from polyrelay.wire.openai_chat.request import ChatRequest
 
 _SCHEME = b"bearer"
@@ -32,17 +32,12 @@ class Admitted(msgspec.Struct, frozen=True, gc=False):
     passed_headers: tuple[str, ...]
 
 
-def bearer(headers: HeaderList) -> str:
+def bearer(head: Head) -> str:
     """The client key of `authorization: Bearer <key>` (RFC 6750; the scheme in any case).
 
     Raises `errors.Unauthenticated` with code `missing_api_key` or `invalid_api_key`.
     """
-    found = None
-    for name, value in headers:
-        if name == b"authorization":
-            if found is not None:
-                raise errors.Unauthenticated("The Authorization header must be sent once.")
-            found = value
+    found = head.get(b"authorization")
     if found is None:
         raise errors.Unauthenticated(
             "You did not provide an API key. Send it in the Authorization header: Authorization: Bearer YOUR_KEY",
@@ -54,12 +49,12 @@ def bearer(headers: HeaderList) -> str:
     return token.strip().decode("ascii")
 
 
-def principal(headers: HeaderList, peer: str, *, keys: Keys, now: float) -> Principal:
+def principal(head: Head, peer: str, *, keys: Keys, now: float) -> Principal:
     """The caller, allowed to call at all from `peer` at `now` (Unix seconds).
 
     Raises `errors.Unauthenticated` or `errors.Forbidden`.
     """
-    holder = keys.find(bearer(headers))
+    holder = keys.find(bearer(head))
     if holder is None:
         raise errors.Unauthenticated("Incorrect API key provided: no such key exists, or it was revoked.")
     policy.check_key(holder, peer=peer, now=now)

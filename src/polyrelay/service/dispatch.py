@@ -196,6 +196,12 @@ class Dispatch:
     def _launch(self, candidate: Candidate) -> None:
         if self._books.closed:
             return
+        try:
+            self._attempt = self._send(candidate)
+        except Exception as defect:  # noqa: BLE001 - border: a defect of ours ends one exchange, and gives all back
+            self.crashed(defect)
+
+    def _send(self, candidate: Candidate) -> Attempt:
         request, call = self._admitted.request, self._admitted.request.call
         endpoint = self._snapshot.endpoints[candidate]
         upstream_model = candidate.channel.models[call.model]
@@ -206,12 +212,12 @@ class Dispatch:
         attempt = Attempt(
             self, candidate, stream=call.stream, strip_usage=not request.asked_usage, now=self._world.clock.wall
         )
-        self._attempt = attempt
         self._books.channel = candidate.channel.name
         self._books.attempts += 1
         attempt.flight = self._world.upstream.send(endpoint.request(self._admitted.passed_headers, body), attempt)
         if self._paused:
             attempt.flight.pause()
+        return attempt
 
     def _drop_attempt(self) -> Attempt | None:
         attempt, self._attempt = self._attempt, None

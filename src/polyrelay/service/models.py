@@ -30,7 +30,7 @@ class ModelDirectory:
             body = wire_errors.models_list(self._visible(headers, peer), created=self._created, owned_by=OWNER)
         except errors.Refusal as refusal:
             return self._refused(refusal, headers)
-        return 200, [_JSON, *self._relay.identify(headers)], body
+        return 200, [_JSON, *self._relay.identify(dict(headers))], body
 
     def model(self, name: str, headers: HeaderList, peer: str) -> Answered:
         """One of them, or a refusal."""
@@ -40,13 +40,13 @@ class ModelDirectory:
         except errors.Refusal as refusal:
             return self._refused(refusal, headers)
         body = wire_errors.model(name, created=self._created, owned_by=OWNER)
-        return 200, [_JSON, *self._relay.identify(headers)], body
+        return 200, [_JSON, *self._relay.identify(dict(headers))], body
 
     def _visible(self, headers: HeaderList, peer: str) -> tuple[str, ...]:
         world = self._relay.world
-        holder = admit.principal(headers, peer, keys=world.keys, now=world.clock.wall())
+        holder = admit.principal(dict(headers), peer, keys=world.keys, now=world.clock.wall())
         return tuple(model for model in self._relay.snapshot.catalog.models if policy.may_use(holder, model))
 
     def _refused(self, refusal: errors.Refusal, headers: HeaderList) -> Answered:
         status, rendered, body = wire_errors.render(refusal)
-        return status, [*rendered, *self._relay.identify(headers)], body
+        return status, [*rendered, *self._relay.identify(dict(headers))], body

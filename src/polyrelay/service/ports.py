@@ -2,7 +2,7 @@
 an exchange costs no task, and bytes pass from one socket to the other within one loop iteration.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -17,6 +17,9 @@ from polyrelay.providers.outbound import OutboundRequest
 
 HeaderList = Sequence[tuple[bytes, bytes]]
 """Header names in lower case, values as on the wire."""
+
+Head = Mapping[bytes, bytes]
+"""The same by name; the HTTP side refuses requests that repeat a header which matters here."""
 
 
 # ── the client's side ────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,7 +10,7 @@ from polyrelay.service import admit, answers
 from polyrelay.service.admit import Admitted
 from polyrelay.service.answers import Headers, Slip
 from polyrelay.service.dispatch import Dispatch
-from polyrelay.service.ports import Client, HeaderList, Inbound, Record
+from polyrelay.service.ports import Client, Head, HeaderList, Inbound, Record
 from polyrelay.service.world import Snapshot, World
 from polyrelay.wire import registry
 from polyrelay.wire.openai_chat import errors as wire_errors
@@ -30,9 +30,10 @@ class Relay:
 
     def open(self, inbound: Inbound, client: Client) -> Dispatch | None:
         """Serve `inbound`, or refuse it: then `client` has its answer and None is returned. Never raises."""
-        slip = self._slip(inbound.headers, inbound.arrived)
+        head = dict(inbound.headers)
+        slip = self._slip(head, inbound.arrived)
         try:
-            dispatch = self._admit(inbound, client, slip)
+            dispatch = self._admit(inbound, head, client, slip)
             dispatch.start()
         except errors.Refusal as refusal:
             self._refuse(slip, inbound.surface, refusal, client)
@@ -47,35 +48,32 @@ class Relay:
         """Whether the caller may call at all, asked before a large body is read."""
         del surface
         try:
-            admit.principal(headers, peer, keys=self.world.keys, now=self.world.clock.wall())
+            admit.principal(dict(headers), peer, keys=self.world.keys, now=self.world.clock.wall())
         except errors.Refusal as refusal:
             return refusal
         return None
 
     def refuse(self, surface: str, headers: HeaderList, refusal: errors.Refusal, client: Client) -> None:
         """Say no on behalf of the HTTP layer, in the protocol of `surface`."""
-        self._refuse(self._slip(headers, self.world.clock.monotonic()), surface, refusal, client)
+        self._refuse(self._slip(dict(headers), self.world.clock.monotonic()), surface, refusal, client)
 
-    def identify(self, headers: HeaderList) -> Headers:
+    def identify(self, head: Head) -> Headers:
         """`x-request-id` and `openai-processing-ms` for an answer that is made at once."""
         now = self.world.clock.monotonic()
-        return self._slip(headers, now).headers(now)
+        return self._slip(head, now).headers(now)
 
     # ── inside ──
 
-    def _slip(self, headers: HeaderList, arrived: float) -> Slip:
+    def _slip(self, head: Head, arrived: float) -> Slip:
         world = self.world
         exchange = ids.exchange_id(int(world.clock.wall() * 1000), world.entropy(ids.ENTROPY_BYTES))
-        for name, value in headers:
-            if name == b"x-request-id":
-                return Slip(exchange, answers.label(value), arrived)
-        return Slip(exchange, None, arrived)
+        return Slip(exchange, answers.label(head.get(b"x-request-id")), arrived)
 
-    def _admit(self, inbound: Inbound, client: Client, slip: Slip) -> Dispatch:
+    def _admit(self, inbound: Inbound, head: Head, client: Client, slip: Slip) -> Dispatch:
         world, snapshot = self.world, self.snapshot
         if self.in_flight >= snapshot.settings.bounds.streams_in_flight:
             raise errors.Overloaded("The relay is at its limit of open requests; retry shortly.", retry_after=1.0)
-        holder = admit.principal(inbound.headers, inbound.peer, keys=world.keys, now=world.clock.wall())
+        holder = admit.principal(head, inbound.peer, keys=world.keys, now=world.clock.wall())
         surface = registry.SURFACES[inbound.surface]
         request = wire_request.read(inbound.body, billing_extras=surface.billing_extras)
         call = request.call
@@ -101,7 +99,7 @@ class Relay:
                 hold,
                 lease,
                 candidates,
-                outbound.passed(inbound.headers),
+                outbound.passed(head),
             ),
             client,
             self._closed,
@@ -139,5 +137,7 @@ class Relay:
 def model_not_found(model: str) -> errors.NotFound:
     """The refusal for a model that no channel serves."""
     return errors.NotFound(
-        f"The model `{model}` does not exist or you do not have access to it.", code="model_not_found", param="model"
+        f"The model `{model[:128]}` does not exist or you do not have access to it.",
+        code="model_not_found",
+        param="model",
     )

@@ -1,5 +1,6 @@
 """Turns what happened upstream into what a client is told. Vendors' own words stay out of it, but for a plain 4xx."""
 
+import math
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 
@@ -10,6 +11,9 @@ from polyrelay.service.ports import HeaderList
 
 REQUEST_IS_WRONG = frozenset({400, 409, 413, 415, 422})
 """Statuses that blame the request itself: another channel would say the same, so the client gets them as they are."""
+
+LONGEST_WAIT_SECONDS = 86400.0
+"""A vendor that asks for more is told to clients as a day: by then an operator has looked."""
 
 _BUSY = frozenset({503, 529})
 _RATE_LIMITED = 429
@@ -50,20 +54,24 @@ def broken_off(fault: Fault) -> errors.Refusal:
 def retry_after(headers: HeaderList, now: float) -> float | None:
     """Seconds an upstream asks to wait: `retry-after-ms`, or `retry-after` as seconds or HTTP date (RFC 9110 10.2.3).
 
-    `now` is Unix seconds. None when absent or unreadable; never negative.
+    `now` is Unix seconds. None when absent or unreadable; never negative, never above `LONGEST_WAIT_SECONDS`.
     """
     found = dict(headers)
     try:
         if b"retry-after-ms" in found:
-            return max(0.0, float(found[b"retry-after-ms"]) / 1000)
+            return _bounded(float(found[b"retry-after-ms"]) / 1000)
         value = found.get(b"retry-after", b"").decode("ascii")
         if not value:
             return None
         if value.replace(".", "", 1).isdigit():
-            return float(value)
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+            return _bounded(float(value))
+        return _bounded(parsedate_to_datetime(value).timestamp() - now)
     except (ValueError, OverflowError):
         return None
+
+
+def _bounded(seconds: float) -> float | None:
+    return None if math.isnan(seconds) else min(max(0.0, seconds), LONGEST_WAIT_SECONDS)
 
 
 def _soonest(failures: Sequence[Failure]) -> float | None:

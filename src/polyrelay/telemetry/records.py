@@ -100,43 +100,81 @@ class LineWriter:
 
     def __call__(self, batch: Sequence[Finished]) -> None:
         """One write for the whole batch."""
-        form, redact = self._format, self._redactor.redact
-        self._stream.write("".join([redact(form(finished)) + "\n" for finished in batch]))
+        self._stream.write("".join([self._line(finished) + "\n" for finished in batch]))
         self._stream.flush()
+
+    def _line(self, finished: Finished) -> str:
+        """The line, redacted when what others wrote into it needs it: all else in it are our own words and numbers."""
+        foreign = _foreign(finished.record)
+        line = self._format(finished)
+        return line if self._redactor.redact(foreign) == foreign else self._redactor.redact(line)
+
+
+def _foreign(record: Record) -> str:
+    """What clients and vendors chose of a record."""
+    billing = record.billing
+    chosen = (record.label, record.model, record.finish, billing.group_id if billing else None)
+    return " ".join([text for text in chosen if text])
+
+
+class Line(msgspec.Struct, gc=False):
+    """A record as a line of JSON. Names are stable; tokens are totals, cached and reasoning ones in them."""
+
+    time: str
+    exchange: str
+    label: str | None
+    surface: str
+    account: str | None
+    key_id: str | None
+    model: str | None
+    channel: str | None
+    status: int
+    outcome: str
+    attempts: int
+    seconds: float
+    first_token: float | None
+    input_tokens: int | None
+    cached_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
+    estimated: bool | None
+    finish: str | None
+    error: str | None
+    billing_group: str | None
+    source: str | None
+    level: str = "info"
+    logger: str = "polyrelay.exchange"
 
 
 def json_line(finished: Finished) -> str:
-    """One JSON object. Names are stable; tokens are totals, with the cached and the reasoning part beside them."""
+    """One JSON object, see `Line`."""
     record = finished.record
     usage, billing = record.usage, record.billing
-    return _encode(
-        {
-            "time": timestamp(finished.at),
-            "level": "info",
-            "logger": "polyrelay.exchange",
-            "exchange": record.exchange,
-            "label": record.label,
-            "surface": record.surface,
-            "account": record.account,
-            "key_id": record.key,
-            "model": record.model,
-            "channel": record.channel,
-            "status": record.status,
-            "outcome": record.outcome.value,
-            "attempts": record.attempts,
-            "seconds": round(record.seconds, 6),
-            "first_token": None if record.first_token is None else round(record.first_token, 6),
-            "input_tokens": usage and usage.input_tokens,
-            "cached_tokens": usage and usage.cached_read,
-            "output_tokens": usage and usage.output_tokens,
-            "reasoning_tokens": usage and usage.reasoning,
-            "estimated": usage and usage.estimated,
-            "finish": record.finish,
-            "error": record.error,
-            "billing_group": billing and billing.group_id,
-            "source": billing and billing.source,
-        }
-    ).decode("utf-8")
+    line = Line(
+        time=timestamp(finished.at),
+        exchange=record.exchange,
+        label=record.label,
+        surface=record.surface,
+        account=record.account,
+        key_id=record.key,
+        model=record.model,
+        channel=record.channel,
+        status=record.status,
+        outcome=record.outcome.value,
+        attempts=record.attempts,
+        seconds=round(record.seconds, 6),
+        first_token=None if record.first_token is None else round(record.first_token, 6),
+        input_tokens=usage.input_tokens if usage else None,
+        cached_tokens=usage.cached_read if usage else None,
+        output_tokens=usage.output_tokens if usage else None,
+        reasoning_tokens=usage.reasoning if usage else None,
+        estimated=usage.estimated if usage else None,
+        finish=record.finish,
+        error=record.error,
+        billing_group=billing.group_id if billing else None,
+        source=billing.source if billing else None,
+    )
+    return _encode(line).decode("utf-8")
 
 
 def console_line(finished: Finished) -> str:

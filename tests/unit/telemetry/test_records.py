@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import pytest
+from msgspec.structs import replace
 
 from polyrelay.exchange.call import BillingGroup
 from polyrelay.exchange.outcome import Outcome

@@ -1,0 +1,239 @@
+"""The command line: results on standard output, errors on standard error, exit codes as documented."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from support.processes import Vendor, channel, http, polyrelay, running
+
+COMMAND = [sys.executable, "-m", "polyrelay"]
+TIMEOUT_SECONDS = 60
+
+
+def command(cwd: Path, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+
+
+# ── init and keys ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_init_makes_what_serve_finds(sandbox: Vendor, tmp_path: Path) -> None:
+    """From another folder than the configuration's: its paths count from where it lies."""
+    made = command(tmp_path, "init", "x")
+    assert (made.returncode, made.stderr) == (0, "")
+    config, data = tmp_path / "x/polyrelay.toml", tmp_path / "x/polyrelay-data"
+    assert data.stat().st_mode & 0o777 == 0o700
+    assert "Wrote x/polyrelay.toml" in made.stdout
+    text = config.read_text().replace("https://api.openai.com/v1", sandbox.base_url)
+    config.write_text(text.replace("port = 8080", "port = 0").replace('{ env = "MAIN_API_KEY" }', '{ file = "v.key" }'))
+    (tmp_path / "x/v.key").write_text("sandbox-key\n")
+
+    again = json.loads(command(tmp_path, "init", "x", "--json").stdout)
+    assert (again["written"], again["secrets_created"]) == (False, False)
+    assert sandbox.base_url in config.read_text()
+
+    key = polyrelay("keys", "create", "--account", "me", "--config", "x/polyrelay.toml", cwd=tmp_path)["key"]
+    with running(tmp_path / "relay.log", "serve", "--config", str(config)) as process:
+        assert process.said["data"] == str(data)
+        answer = http.post(
+            f"{process.said['url']}/v1/chat/completions",
+            json={"model": "fast", "messages": [{"role": "user", "content": "hi"}]},
+            headers={"authorization": f"Bearer {key}"},
+        )
+        assert answer.status_code == 200
+    assert not (tmp_path / "polyrelay-data").exists()
+
+
+def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
+    data = ("--data", str(tmp_path / "data"))
+    terms = ("--name", "laptop", "--model", "gpt-*", "--network", "10.0.0.0/8", "--days", "1", "--rpm", "5")
+    made = command(tmp_path, "keys", "create", "--account", "[bold]ann", *terms, *data)
+    token = made.stdout.strip()
+    assert re.fullmatch(r"pr-[\w-]{43}", token)
+    assert made.stderr.count("\n") == 1
+    assert "cannot be shown again" in made.stderr
+    assert "[bold]ann" in made.stderr
+    assert token not in made.stderr
+
+    (listed,) = polyrelay("keys", "list", *data)
+    assert (listed["account"], listed["name"], listed["status"]) == ("[bold]ann", "laptop", "active")
+    assert (listed["models"], listed["networks"]) == (["gpt-*"], ["10.0.0.0/8"])
+    assert listed["limits"] == {"requests_per_minute": 5, "tokens_per_minute": None, "concurrency": None}
+    assert listed["expires"] > listed["created"]
+
+    shown = command(tmp_path, "keys", "list", *data).stdout
+    assert listed["id"] in shown
+    assert "[bold]ann" in shown
+    assert token not in shown + json.dumps(listed)
+
+    ended = command(tmp_path, "keys", "revoke", listed["id"], *data)
+    assert ended.stdout == f"Key {listed['id']} of account [bold]ann is revoked.\n"
+    assert polyrelay("keys", "list", *data)[0]["status"] == "revoked"
+
+
+# ── what goes wrong ──────────────────────────────────────────────────────────────────────────────────────────────
+
+WRONG: dict[str, tuple[tuple[str, ...], int, str]] = {
+    "unknown command": (("sevre",), 2, "No such command"),
+    "unknown option": (("serve", "--prot", "1"), 2, "No such option"),
+    "port out of range": (("serve", "--port", "70000"), 2, "65535"),
+    "no days": (("keys", "create", "--account", "a", "--days", "nan"), 2, "--days"),
+    "no file": (("serve", "--config", "missing.toml"), 3, "missing.toml: No such file"),
+    "wrong file": (("serve", "--config", "wrong.toml"), 3, "wrong.toml:2: server.prot: unknown key; allowed: did you"),
+    "wrong value": (
+        ("keys", "list", "--config", "value.toml"),
+        3,
+        "value.toml:1: server.port: found 70000; allowed: 0",
+    ),
+    "no folder": (("init", "wrong.toml/x"), 3, "wrong.toml/x: Not a directory"),
+    "no data folder": (("keys", "list", "--data", "wrong.toml/x"), 3, "wrong.toml/x"),
+    "unknown key": (("keys", "revoke", "key_0", "--data", "data"), 1, "no key has the id 'key_0'"),
+    "no network": (("keys", "create", "--account", "a", "--network", "home", "--data", "data"), 1, "not a network"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_errors_go_to_standard_error_with_their_code(name: str, tmp_path: Path) -> None:
+    (tmp_path / "wrong.toml").write_text("[server]\nprot = 1\n")
+    (tmp_path / "value.toml").write_text("server.port = 70000\n")
+    arguments, code, message = WRONG[name]
+    done = command(tmp_path, *arguments)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_taken_port_is_told(sandbox: Vendor, tmp_path: Path) -> None:
+    port = sandbox.process.said["port"]
+    done = command(tmp_path, "serve", "--port", str(port))
+    assert done.returncode == 3
+    assert f"cannot listen on 127.0.0.1 port {port}: " in done.stderr
+    assert "--port" in done.stderr
+
+
+def test_help_names_the_exit_codes(tmp_path: Path) -> None:
+    assert "Exit codes: 0 done" in " ".join(command(tmp_path, "serve", "--help").stdout.split())
+
+
+# ── doctor ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def doctor(folder: Path, config: str) -> tuple[int, dict[str, dict[str, str]]]:
+    """Exit code and findings by check."""
+    (folder / "polyrelay.toml").write_text("[server]\nport = 0\n" + config)
+    done = command(folder, "doctor", "--json")
+    assert done.stderr == ""
+    return done.returncode, {finding["check"]: finding for finding in json.loads(done.stdout)}
+
+
+def test_doctor_finds_a_sound_relay_sound(sandbox: Vendor, tmp_path: Path) -> None:
+    polyrelay("keys", "create", "--account", "a", "--data", str(tmp_path / "polyrelay-data"))
+    code, found = doctor(tmp_path, channel("main", sandbox.base_url, '"m"'))
+    assert {finding["state"] for finding in found.values()} == {"ok"}
+    assert code == 0
+    assert found["upstream main #1"]["detail"].startswith("answers 200 in ")
+    text = command(tmp_path, "doctor").stdout
+    assert "1 channels, 1 models" in text
+
+
+def test_doctor_warns_where_nothing_is_there_yet(tmp_path: Path) -> None:
+    code, found = doctor(tmp_path, "")
+    assert code == 0
+    assert found["configuration"]["state"] == "warning"
+    assert "no channels" in found["configuration"]["detail"]
+    assert found["data folder"]["state"] == "warning"
+
+
+def test_doctor_names_problems_and_remedies(sandbox: Vendor, tmp_path: Path) -> None:
+    dead = channel("dead", "http://127.0.0.1:1/v1", '"m"')
+    code, found = doctor(tmp_path, channel("main", sandbox.base_url, '"m"') + dead)
+    assert code == 1
+    assert found["upstream main #1"]["state"] == "ok"
+    assert found["upstream dead #1"]["state"] == "problem"
+    assert found["upstream dead #1"]["remedy"]
+    assert "sandbox-secret" not in json.dumps(found)
+    code, found = doctor(tmp_path, dead.replace('"sandbox"', '"sandbax"'))
+    assert (code, list(found)) == (1, ["configuration"])
+    assert "did you mean sandbox?" in found["configuration"]["detail"]
+
+
+# ── demo ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_demo_once_shows_an_answer_and_what_it_took(tmp_path: Path) -> None:
+    done = command(tmp_path, "demo", "--once", "--port", "0")
+    assert (done.returncode, done.stderr) == (0, "")
+    text, _, facts = done.stdout.partition("\n\n")
+    assert "sandbox" in text
+    assert re.search(r"usage +\d+ tokens in, \d+ out\n", facts)
+    assert re.search(r"request id +px_\w+\n", facts)
+    assert re.search(r"channel +sandbox\n", facts)
+    assert re.search(r"timing +first token [\d.]+ ms, whole answer [\d.]+ ms\n", facts)
+
+
+def test_the_demo_as_a_document(tmp_path: Path) -> None:
+    told = polyrelay("demo", "--once", "--port", "0", cwd=tmp_path)
+    assert told["usage"]["total_tokens"] > 0
+    assert told["channel"] == "sandbox"
+    assert 0 < told["first_token_seconds"] <= told["total_seconds"]
+
+
+@contextmanager
+def demonstrating(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """A demo that stays up, and what it said."""
+    arguments = [*COMMAND, "demo", "--port", "0"]
+    with subprocess.Popen(arguments, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True) as demo:
+        try:
+            said = ""
+            assert demo.stdout is not None
+            for line in demo.stdout:
+                said += line
+                if "OPENAI_API_KEY" in line:
+                    break
+            yield demo, said
+        finally:
+            if demo.poll() is None:
+                demo.terminate()
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_demo_stays_up_its_lines_work_and_it_ends_whole(number: signal.Signals, tmp_path: Path) -> None:
+    with demonstrating(tmp_path) as (demo, said):
+        curl, python, exports = said.partition("ends it):\n")[2].strip().split("\n\n")
+        assert exports.count("export ") == 2
+        environment_script = (
+            f"{exports}\n{sys.executable} -c 'from openai import OpenAI; print(OpenAI().models.list())'"
+        )
+        for script, expected in (
+            (curl.replace("curl ", "curl -sS --fail-with-body "), '"chat.completion"'),
+            (python.replace("python ", f"{sys.executable} "), "ChatCompletion("),
+            (environment_script, "gpt-4o-mini"),
+        ):
+            done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=30, check=False)
+            assert done.returncode == 0, done.stderr
+            assert expected in done.stdout
+        vendors = children(demo.pid)
+        assert len(vendors) == 1
+        demo.send_signal(number)
+        assert demo.wait(15) == 0
+        assert not Path(f"/proc/{vendors[0]}").exists()

@@ -1,0 +1,53 @@
+import pytest
+
+from polyrelay.providers import outbound
+from polyrelay.routing.channel import Candidate, Channel, Credential
+
+SECRET = "vendor-secret"
+
+
+def candidate(provider: str = "openai", base_url: str = "https://api.example/v1") -> Candidate:
+    credential = Credential("#1", SECRET)
+    return Candidate(Channel("a", provider, base_url, (credential,)), credential)
+
+
+@pytest.mark.parametrize("base_url", ["https://api.example/v1", "https://api.example/v1/"])
+def test_the_address_is_the_channels_and_the_vendors_path(base_url: str) -> None:
+    found = outbound.endpoint(candidate(base_url=base_url), "polyrelay/1")
+    assert found.url == "https://api.example/v1/chat/completions"
+
+
+def test_a_request_carries_the_channels_key_and_the_clients_passed_headers() -> None:
+    chosen = candidate()
+    request = outbound.endpoint(chosen, "polyrelay/1").request(("traceparent: 00-1",), b"{}")
+    assert (request.channel, request.credential) == (chosen.channel, chosen.credential)
+    assert request.fixed_headers == (
+        "content-type: application/json",
+        "user-agent: polyrelay/1",
+        f"authorization: Bearer {SECRET}",
+    )
+    assert (request.headers, request.body) == (("traceparent: 00-1",), b"{}")
+
+
+def test_no_repr_shows_the_key() -> None:
+    found = outbound.endpoint(candidate(), "polyrelay/1")
+    assert SECRET not in repr(found) + repr(found.request((), b"private"))
+    assert "private" not in repr(found.request((), b"private"))
+
+
+def test_an_unknown_vendor_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(KeyError):
+        outbound.endpoint(candidate("nobody"), "polyrelay/1")
+
+
+def test_only_named_headers_of_a_client_travel_on() -> None:
+    sent = [
+        (b"authorization", b"Bearer pr-client"),
+        (b"cookie", b"session=1"),
+        (b"openai-beta", b"assistants=v2"),
+        (b"openai-organization", b"org"),
+        (b"x-forwarded-for", b"10.0.0.1"),
+        (b"traceparent", b"00-1"),
+        (b"idempotency-key", b"once"),
+    ]
+    assert outbound.passed(dict(sent)) == ("openai-beta: assistants=v2", "traceparent: 00-1", "idempotency-key: once")

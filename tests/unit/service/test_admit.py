@@ -1,0 +1,76 @@
+from dataclasses import replace
+
+import pytest
+
+from polyrelay.exchange.call import Call
+from polyrelay.kernel import errors
+from polyrelay.service import admit
+from polyrelay.service.ports import Head
+from support.stage import HOLDER, TOKEN, OneKey
+
+
+class Pacing:
+    """The port `Limits`, which notes what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def take(self, principal: object, tokens: int) -> "Pacing":
+        self.asked.append(tokens)
+        return self
+
+    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        return ()
+
+    def release(self, tokens: int) -> None:
+        pass
+
+
+@pytest.mark.parametrize("value", [b"Bearer key", b"bearer key", b"BEARER   key"])
+def test_the_scheme_comes_in_any_case(value: bytes) -> None:
+    assert admit.bearer({b"host": b"x", b"authorization": value}) == "key"
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({}, "missing_api_key"),
+        ({b"x-api-key": b"key"}, "missing_api_key"),
+        ({b"authorization": b"Basic key"}, "invalid_api_key"),
+        ({b"authorization": b"key"}, "invalid_api_key"),
+        ({b"authorization": b"Bearer k\xe9y"}, "invalid_api_key"),
+    ],
+)
+def test_what_is_no_bearer_key_is_refused(headers: Head, code: str) -> None:
+    with pytest.raises(errors.Unauthenticated) as caught:
+        admit.bearer(headers)
+    assert caught.value.code == code
+
+
+def test_the_holder_of_a_key() -> None:
+    headers = {b"authorization": b"Bearer " + TOKEN.encode()}
+    assert admit.principal(headers, "127.0.0.1", keys=OneKey(HOLDER), now=0) is HOLDER
+    with pytest.raises(errors.Unauthenticated) as caught:
+        admit.principal({b"authorization": b"Bearer other"}, "127.0.0.1", keys=OneKey(HOLDER), now=0)
+    assert caught.value.code == "invalid_api_key"
+
+
+def test_a_holder_who_may_not_call() -> None:
+    headers = {b"authorization": b"Bearer " + TOKEN.encode()}
+    for holder, code in (
+        (replace(HOLDER, disabled=True), "key_disabled"),
+        (replace(HOLDER, expires_at=10), "key_expired"),
+        (replace(HOLDER, networks=("10.0.0.0/8",)), "network_not_allowed"),
+    ):
+        with pytest.raises(errors.ClientFault) as caught:
+            admit.principal(headers, "127.0.0.1", keys=OneKey(holder), now=10)
+        assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("cap", "choices", "tokens"), [(100, 1, 150), (100, 3, 350), (None, 1, 50 + admit.ASSUMED_OUTPUT_TOKENS)]
+)
+def test_tokens_set_aside_are_input_and_every_choices_output(cap: int | None, choices: int, tokens: int) -> None:
+    limits = Pacing()
+    admit.lease(HOLDER, Call("m", False, 200, cap, choices), limits)
+    assert limits.asked == [tokens]
