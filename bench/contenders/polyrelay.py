@@ -40,7 +40,14 @@ class Polyrelay(Contender):
 
     def prepare(self) -> tuple[list[str], dict[str, str]]:
         config, data = self.folder / "polyrelay.toml", self.folder / "data"
-        lines = ["[server]", 'host = "127.0.0.1"', f"port = {self.port}", f'data = "{data}"']
+        lines = [
+            "[log]",
+            "exchanges = false",
+            "[server]",
+            'host = "127.0.0.1"',
+            f"port = {self.port}",
+            f'data = "{data}"',
+        ]
         for number, model in enumerate(self.site.models):
             lines += ["[[channels]]", f'name = "upstream-{number}"', 'provider = "openai"']
             lines += [f'base_url = "{self.site.base_url(model)}"', f'models = ["{model}"]']

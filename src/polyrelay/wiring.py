@@ -42,7 +42,7 @@ from polyrelay.storage import secrets as server_secrets
 from polyrelay.storage.directory import KeyDirectory, SqliteKeySource
 from polyrelay.storage.memory import MemoryLedger
 from polyrelay.telemetry import logs
-from polyrelay.telemetry.records import LineWriter, NoRecords, RecordLog
+from polyrelay.telemetry.records import Lines, NoRecords, RecordLog, writer
 from polyrelay.telemetry.redact import Redactor
 from polyrelay.upstream.curl import CurlUpstream
 from polyrelay.wire import registry
@@ -207,7 +207,7 @@ class Node:
         log = self._settings.log
         if not log.exchanges:
             return NoRecords()
-        return RecordLog(LineWriter(sys.stderr, self._redactor, as_json=logs.use_json(log, sys.stderr)), clock)
+        return RecordLog(Lines(self._redactor, as_json=logs.use_json(log, sys.stderr)), writer(sys.stderr), clock)
 
     def _application(self, relay: Relay, context: LaneContext) -> Application:
         def unready() -> tuple[str, ...]:

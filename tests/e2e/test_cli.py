@@ -194,19 +194,24 @@ def test_the_demo_as_a_document(tmp_path: Path) -> None:
     assert 0 < told["first_token_seconds"] <= told["total_seconds"]
 
 
+def invitation(demo: "subprocess.Popen[str]") -> str:
+    """What a demo says, up to its last line."""
+    said = ""
+    assert demo.stdout is not None
+    for line in demo.stdout:
+        said += line
+        if "OPENAI_API_KEY" in line:
+            break
+    return said
+
+
 @contextmanager
 def demonstrating(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
     """A demo that stays up, and what it said."""
     arguments = [*COMMAND, "demo", "--port", "0"]
     with subprocess.Popen(arguments, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True) as demo:
         try:
-            said = ""
-            assert demo.stdout is not None
-            for line in demo.stdout:
-                said += line
-                if "OPENAI_API_KEY" in line:
-                    break
-            yield demo, said
+            yield demo, invitation(demo)
         finally:
             if demo.poll() is None:
                 demo.terminate()

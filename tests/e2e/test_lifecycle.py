@@ -154,7 +154,7 @@ def test_sighup_reads_everything_again(fresh: Vendor, tmp_path: Path) -> None:
 
         def sent() -> str:
             assert served.ask().status_code == 200
-            return dict(fresh.requests()[-1]["headers"])["authorization"]
+            return str(dict(fresh.requests()[-1]["headers"])["authorization"])
 
         assert sent() == "Bearer first-secret"
         secret.write_text("second-secret\n")

@@ -143,4 +143,6 @@ def test_the_relay_speaks_https_itself(sandbox: Vendor, tmp_path: Path) -> None:
             body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": True}
             headers = {"authorization": f"Bearer {served.key}"}
             answer = client.post(f"{served.base_url}/chat/completions", json=body, headers=headers)
-        assert answer.text.endswith("data: [DONE]\n\n")
+            assert answer.text.endswith("data: [DONE]\n\n")
+            # The idle connection of this client does not hold the end up.
+            assert served.process.stop(seconds=10) == 0

@@ -22,13 +22,19 @@ VENDOR_MODELS = {
 MODELS = ", ".join(f'{{ name = "{name}", upstream = "{upstream}" }}' for name, upstream in VENDOR_MODELS.items())
 """For a channel's `models`: what each client asks for decides what the sandbox does."""
 
+Kind = tuple[str, bool] | str
+"""A model and whether to stream, or the name of a manner."""
+
 TINY_BUFFER = 4096
 KEPT_REQUESTS = 3
 
 WHOLE = (("good", False), ("good", True), ("good", False), ("good", True), ("good", False), ("good", True))
 BROKEN = (("closes", True), ("resets", False), ("reset-midway", True), ("cut-midway", True), ("cut-whole", False))
 NONE_OF_OURS = (("refused", True), ("unheard-of", False))
-"""Model and whether to stream; these are read to the end of the connection."""
+"""These are read to the end of the connection."""
+
+
+KINDS: tuple[Kind, ...] = (*WHOLE, *BROKEN, *NONE_OF_OURS, "kept", "leaves", "deaf", "malformed")
 
 
 class Crowd:
@@ -43,7 +49,7 @@ class Crowd:
     async def visit(self, exchanges: int, at_once: int) -> None:
         """At least so many more exchanges, each kind in its turn, `at_once` of them side by side."""
         target = self.exchanges + exchanges
-        kinds = itertools.cycle((*WHOLE, *BROKEN, *NONE_OF_OURS, "kept", "leaves", "deaf", "malformed"))
+        kinds = itertools.cycle(KINDS)
 
         async def one_after_another() -> None:
             while self.exchanges < target:
@@ -51,7 +57,7 @@ class Crowd:
 
         await asyncio.gather(*(one_after_another() for _ in range(at_once)))
 
-    async def _visit(self, kind: tuple[str, bool] | str) -> None:
+    async def _visit(self, kind: Kind) -> None:
         self.exchanges += KEPT_REQUESTS if kind == "kept" else 1
         with socket.socket() as made:
             if kind == "deaf":

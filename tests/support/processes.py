@@ -111,7 +111,7 @@ class Vendor:
         found = self.client.get("/sandbox/requests").json()
         return list(found["requests"] if isinstance(found, dict) else found)
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, int]:
         return dict(self.client.get("/sandbox/state").json())
 
 

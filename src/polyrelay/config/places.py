@@ -22,15 +22,14 @@ def anchored(settings: Settings, folder: Path, kept: Container[KeyPath] = ()) ->
 
 
 def _server(server: ServerSettings, folder: Path, kept: Container[KeyPath]) -> ServerSettings:
-    def place(name: str, given: str) -> str:
-        return given if ("server", name) in kept else str(folder / given)
+    def placed(name: str, place: str) -> str:
+        return place if ("server", name) in kept else str(folder / place)
 
-    certificate, key = server.tls_certificate, server.tls_key
     return replace(
         server,
-        data=place("data", server.data),
-        tls_certificate=certificate and place("tls_certificate", certificate),
-        tls_key=key and place("tls_key", key),
+        data=placed("data", server.data),
+        tls_certificate=server.tls_certificate and placed("tls_certificate", server.tls_certificate),
+        tls_key=server.tls_key and placed("tls_key", server.tls_key),
     )
 
 

@@ -126,6 +126,9 @@ class Turns(HttpToolsProtocol):
         self.transport.close()
         if self.transport.get_write_buffer_size():
             watch.since(watch.flushes, self)
+        elif self.scheme == "https":
+            # A TLS transport waits for the client's close_notify, which an idle one may never send.
+            watch.since(watch.lingers, self)
 
     def abandon(self) -> None:
         """The client is gone: tell the exchange, once, and let everything go."""

@@ -61,5 +61,9 @@ def endpoint(candidate: Candidate, user_agent: str) -> Endpoint:
 
 
 def passed(head: Mapping[bytes, bytes]) -> tuple[str, ...]:
-    """The header lines of a client, whose headers are `head` by lower-case name, that travel on to the vendor."""
-    return tuple([f"{name.decode('ascii')}: {head[name].decode('latin-1')}" for name in PASSED_HEADERS if name in head])
+    """The header lines of a client, whose headers are `head` by lower-case name, that travel on to the vendor.
+
+    None of them has a use for anything but ASCII (RFC 9110 section 5.5), and libcurl's binding takes nothing else.
+    """
+    found = [(name, head[name]) for name in PASSED_HEADERS if name in head]
+    return tuple([f"{name.decode('ascii')}: {value.decode('ascii')}" for name, value in found if value.isascii()])

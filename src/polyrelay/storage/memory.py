@@ -24,8 +24,8 @@ from polyrelay.storage.records import (
     UnknownKey,
 )
 
-SETTLED_KEPT = 65536
-"""Ended exchanges remembered to recognise a repeated settle or void. About a minute at 1 000 requests per second."""
+SETTLED_KEPT = 4096
+"""Ended exchanges remembered to recognise a repeated settle or void: some seconds of a busy relay, in 2 MB."""
 
 
 class MemoryKeys:

@@ -33,11 +33,14 @@ def load_or_create(data: Path) -> ServerSecrets:
     """The secrets of a data folder; made, with the folder, when neither they nor any keys exist.
 
     Raises:
-        ConfigurationError: unreadable or damaged, open to other users, or absent although the database has keys.
-            The message says what to do.
+        ConfigurationError: unreadable or damaged, open to other users, absent although the database has keys, or
+            impossible to make. The message says what to do.
     """
     path = data / folder.SECRETS
-    created = not path.exists() and _create(data, path)
+    try:
+        created = not path.exists() and _create(data, path)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be made: {error.strerror}.") from error
     return ServerSecrets(_load(path), path, created)
 
 

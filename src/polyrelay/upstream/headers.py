@@ -32,7 +32,8 @@ def parse(lines: list[bytes]) -> tuple[int, list[Field]] | None:
     """
     if sum(map(len, lines)) > HEADER_BYTES:
         raise Unacceptable(FaultKind.OVERSIZE, f"a head of more than {HEADER_BYTES} bytes")
-    status, headers = 0, []
+    status = 0
+    headers: list[Field] = []
     for line in lines:
         if line.startswith(b"HTTP/"):
             status, headers = status_of(line), []

@@ -49,5 +49,6 @@ def test_only_named_headers_of_a_client_travel_on() -> None:
         (b"x-forwarded-for", b"10.0.0.1"),
         (b"traceparent", b"00-1"),
         (b"idempotency-key", b"once"),
+        (b"tracestate", b"caf\xe9"),
     ]
     assert outbound.passed(dict(sent)) == ("openai-beta: assistants=v2", "traceparent: 00-1", "idempotency-key: once")

@@ -1,9 +1,7 @@
 import asyncio
-import io
 import json
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 from msgspec.structs import replace
@@ -13,7 +11,7 @@ from polyrelay.exchange.outcome import Outcome
 from polyrelay.exchange.usage import Usage
 from polyrelay.kernel.ids import ExchangeId
 from polyrelay.service.ports import Record, Records
-from polyrelay.telemetry.records import Finished, LineWriter, NoRecords, RecordLog, console_line, json_line
+from polyrelay.telemetry.records import Finished, Lines, NoRecords, RecordLog, console_line, json_line
 from polyrelay.telemetry.redact import Redactor
 
 RECORD = Record(
@@ -41,18 +39,22 @@ def numbered(count: int) -> list[Record]:
     return [replace(RECORD, exchange=ExchangeId(f"px_{number}")) for number in range(count)]
 
 
+def named(finished: Finished) -> str:
+    return finished.record.exchange
+
+
 def test_batches_are_written_and_the_rest_at_the_end() -> None:
-    batches: list[list[str]] = []
+    batches: list[str] = []
     first, second, last = numbered(3)
 
     async def serve() -> None:
         loop, written = asyncio.get_running_loop(), asyncio.Event()
 
-        def write(batch: Sequence[Finished]) -> None:
-            batches.append([each.record.exchange for each in batch])
+        def write(text: str) -> None:
+            batches.append(text)
             loop.call_soon_threadsafe(written.set)
 
-        log = RecordLog(write, HandClock())
+        log = RecordLog(named, write, HandClock())
         task = asyncio.create_task(log.run(interval=0.01))
         log.add(first)
         log.add(second)
@@ -63,31 +65,30 @@ def test_batches_are_written_and_the_rest_at_the_end() -> None:
             await task
 
     asyncio.run(serve())
-    assert batches == [["px_0", "px_1"], ["px_2"]]
+    assert batches == ["px_0\npx_1\n", "px_2\n"]
 
 
 def test_the_oldest_gives_way_and_is_counted(caplog: pytest.LogCaptureFixture) -> None:
     written: list[str] = []
-    log = RecordLog(lambda batch: written.extend(each.record.exchange for each in batch), HandClock(), capacity=3)
+    log = RecordLog(named, written.append, HandClock(), capacity=3)
     for record in numbered(5):
         log.add(record)
     log.flush()
     log.flush()
-    assert written == ["px_2", "px_3", "px_4"]
+    assert written == ["px_2\npx_3\npx_4\n"]
     assert log.dropped == 2
     assert [record.message.split(":")[0] for record in caplog.records] == ["2 exchange records were dropped"]
 
 
 def test_a_failed_write_does_not_end_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    written: list[Finished] = []
+    written: list[str] = []
 
-    def write(batch: Sequence[Finished]) -> None:
-        if not written:
-            written.extend(batch)
+    def write(text: str) -> None:
+        written.append(text)
+        if len(written) == 1:
             raise OSError("disk full")
-        written.extend(batch)
 
-    log = RecordLog(write, HandClock())
+    log = RecordLog(named, write, HandClock())
     for record in numbered(2):
         log.add(record)
         log.flush()
@@ -95,11 +96,10 @@ def test_a_failed_write_does_not_end_the_log(caplog: pytest.LogCaptureFixture) -
     assert "could not be written" in caplog.text
 
 
-def test_lines_go_out_redacted_in_one_write() -> None:
-    stream = io.StringIO()
+def test_lines_are_redacted() -> None:
     secret = replace(RECORD, model="pr-" + "x" * 43, error="Bearer abcdefgh12345")
-    LineWriter(stream, Redactor(), as_json=True)([Finished(0.0, RECORD), Finished(0.0, secret)])
-    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    form = Lines(Redactor(), as_json=True)
+    lines = [json.loads(form(Finished(0.0, record))) for record in (RECORD, secret)]
     assert [line["model"] for line in lines] == ["gpt-4o", "[redacted]"]
     assert lines[1]["error"] == "Bearer [redacted]"
 
@@ -123,6 +123,6 @@ def test_console_lines_are_short_and_single() -> None:
 
 
 def test_both_are_the_port() -> None:
-    ports: list[Records] = [NoRecords(), RecordLog(lambda batch: None, HandClock())]
+    ports: list[Records] = [NoRecords(), RecordLog(named, print, HandClock())]
     for port in ports:
         port.add(RECORD)
