@@ -31,9 +31,12 @@ class Exchange(Host, Protocol):
 class Attempt:
     """Implements the port `Sink`. `flight` is set right after the request was sent, before any callback."""
 
-    __slots__ = ("_delivery", "_host", "_now", "_stream", "_strip_usage", "candidate", "flight")
+    __slots__ = ("_delivery", "_host", "_now", "_stream", "_strip_usage", "candidate", "data", "flight")
 
     flight: Flight
+    data: Callable[[bytes], None]
+    """A piece of the body. It is the delivery's own, since it is called for every chunk: a cancelled flight calls it no
+    more, and a defect in it is caught at the upstream's border and ends as a fault."""
 
     def __init__(
         self, host: Exchange, candidate: Candidate, *, stream: bool, strip_usage: bool, now: Callable[[], float]
@@ -44,6 +47,7 @@ class Attempt:
         self._now = now
         self._delivery: Delivery | None = None
         self.candidate = candidate
+        self.data = _unexpected
 
     @property
     def answered(self) -> bool:
@@ -60,15 +64,6 @@ class Attempt:
             return
         try:
             self._choose(status, headers)
-        except Exception as defect:  # noqa: BLE001 - border: a defect of ours ends one exchange, not the process
-            self._host.crashed(defect)
-
-    def data(self, chunk: bytes) -> None:
-        """A piece of the body."""
-        if self._delivery is None or not self._host.current(self):
-            return
-        try:
-            self._delivery.data(chunk)
         except Exception as defect:  # noqa: BLE001 - border: a defect of ours ends one exchange, not the process
             self._host.crashed(defect)
 
@@ -92,15 +87,19 @@ class Attempt:
 
     def _choose(self, status: int, headers: HeaderList) -> None:
         if status in verdict.REQUEST_IS_WRONG:
-            self._delivery = Rejection(self._host, status, self._secrets())
+            self._deliver(Rejection(self._host, status, self._secrets()))
         elif status != _OK:
             self._give_up(Fault(FaultKind.STATUS, "", status, verdict.retry_after(headers, self._now())))
         elif not _is_media(headers, _MEDIA[self._stream]):
             self._give_up(Fault(FaultKind.GARBLED, "the answer has the wrong media type", status))
         elif self._stream:
-            self._delivery = StreamDelivery(self._host, strip_usage=self._strip_usage)
+            self._deliver(StreamDelivery(self._host, strip_usage=self._strip_usage))
         else:
-            self._delivery = UnaryDelivery(self._host)
+            self._deliver(UnaryDelivery(self._host))
+
+    def _deliver(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+        self.data = delivery.data
 
     def _give_up(self, fault: Fault) -> None:
         self.flight.cancel()
@@ -110,6 +109,10 @@ class Attempt:
         channel = self.candidate.channel
         host = urlsplit(channel.base_url).hostname or channel.base_url
         return (self.candidate.credential.secret.encode(), host.encode())
+
+
+def _unexpected(chunk: bytes) -> None:
+    """Bytes before a head: there are none."""
 
 
 def _is_media(headers: HeaderList, wanted: bytes) -> bool:

@@ -46,7 +46,11 @@ class Dispatch:
         "_timer",
         "_world",
         "committed",
+        "write",
     )
+
+    write: Callable[[bytes], None]
+    """Body bytes for the client: its own `write`, since it is called for every chunk."""
 
     def __init__(
         self, world: World, snapshot: Snapshot, admitted: Admitted, client: Client, on_close: Callable[[], None]
@@ -62,6 +66,7 @@ class Dispatch:
         self._paused = False
         self._timer: Timer | None = None
         self.committed = False
+        self.write = client.write
 
     @property
     def settings(self) -> Settings:
@@ -123,10 +128,6 @@ class Dispatch:
         if not self._started:
             self._started = True
             self._client.start(200, headers + self._common_headers())
-
-    def write(self, data: bytes) -> None:
-        """Body bytes for the client."""
-        self._client.write(data)
 
     def failed(self, fault: Fault) -> None:
         """The attempt failed before commit: the next one, or the end."""
