@@ -5,12 +5,43 @@ Values made for every request are msgspec structs: frozen like a dataclass, and 
 
 import msgspec
 
+from polyrelay.exchange.usage import ImageCount
+
 
 class BillingGroup(msgspec.Struct, frozen=True, gc=False):
     """AiToEarn's accounting extras (WIRE 1.2, 1.3): kept for the books, never sent upstream."""
 
     group_id: str | None = None
     source: str | None = None
+
+
+class References(msgspec.Struct, frozen=True, gc=False):
+    """Media parts of a request, inline or named by URL or id: how many of each kind.
+
+    `inline_bytes` is the base64 among the body's bytes: it is not text, and its tokens are those of the parts.
+    """
+
+    images: int = 0
+    audio: int = 0
+    files: int = 0
+    videos: int = 0
+    inline_bytes: int = 0
+
+
+class Demand(msgspec.Struct, frozen=True, gc=False):
+    """Upper bounds of what a request asks for in other units than tokens (see `usage.Usage` for each).
+
+    An image whose size or quality is None or `auto` may turn out to be any.
+    """
+
+    seconds: int = 0
+    characters: int = 0
+    images: tuple[ImageCount, ...] = ()
+    tasks: int = 0
+
+
+NO_REFERENCES = References()
+NO_DEMAND = Demand()
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
@@ -26,3 +57,5 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     max_output: int | None = None
     choices: int = 1
     billing: BillingGroup | None = None
+    references: References = NO_REFERENCES
+    demand: Demand = NO_DEMAND

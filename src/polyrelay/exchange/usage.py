@@ -3,8 +3,20 @@
 import msgspec
 
 
+class ImageCount(msgspec.Struct, frozen=True, gc=False):
+    """`count` images of one `size` (`1024x1024`) and `quality` (`hd`), as the vendor names them; None when unnamed."""
+
+    size: str | None
+    quality: str | None
+    count: int
+
+
 class Usage(msgspec.Struct, frozen=True, gc=False):
-    """Counts per bucket; tokens unless named otherwise. `estimated` marks figures the upstream did not state."""
+    """Counts per bucket; tokens unless named otherwise. `estimated` marks figures the upstream did not state.
+
+    `seconds` are whole seconds of audio or video (rounded up by the adapter), `characters` of speech text,
+    `images` made, `tasks` jobs done (a song, a video).
+    """
 
     input_text: int = 0
     cached_read: int = 0
@@ -19,6 +31,10 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     output_image: int = 0
     requests: int = 1
     estimated: bool = False
+    seconds: int = 0
+    characters: int = 0
+    images: tuple[ImageCount, ...] = ()
+    tasks: int = 0
 
     @property
     def input_tokens(self) -> int:
@@ -44,5 +60,19 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
         return self.input_tokens + self.output_tokens
 
 
-BUCKETS = tuple(name for name in Usage.__struct_fields__ if name not in {"requests", "estimated"})
+INPUT_BUCKETS = (
+    "input_text",
+    "cached_read",
+    "cache_write_5m",
+    "cache_write_1h",
+    "input_audio",
+    "input_image",
+    "input_video",
+)
+OUTPUT_BUCKETS = ("output_text", "reasoning", "output_audio", "output_image")
+
+BUCKETS = INPUT_BUCKETS + OUTPUT_BUCKETS
 """The token buckets, in declaration order."""
+
+UNITS = ("requests", "seconds", "characters", "images", "tasks")
+"""What is counted in other units than tokens."""

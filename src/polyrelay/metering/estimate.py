@@ -1,0 +1,155 @@
+"""What a call can cost at most, before it is made; and the largest output cap an amount can pay for.
+
+The prompt's bound needs no tokenizer: a token stands for at least one byte of the UTF-8 body, so text has at most as
+many tokens as bytes. (Half or a quarter would fit English prose, but a customer chooses the text, and what a hold does
+not cover the operator may have to write off.) Base64 is not text: media parts count by the tariff's maximum per item.
+No call has more input than the model's context window.
+"""
+
+from dataclasses import dataclass
+
+from polyrelay.exchange.call import NO_DEMAND, NO_REFERENCES, Call
+from polyrelay.kernel import money
+from polyrelay.kernel.money import Nanos
+from polyrelay.metering.book import Unpriced
+from polyrelay.metering.rate import EXACT_DIGITS
+from polyrelay.metering.sheet import Sheet, Tier
+from polyrelay.metering.tariff import CONTEXT_TOKENS, IMAGE_TOKENS, OUTPUT_TOKENS, Maxima, Quote
+
+_ROUNDING: int = 10 ** (EXACT_DIGITS - money.NANO_DIGITS)
+_AUTO = (None, "auto")
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The most a call can cost, if every choice's output stays within `output` tokens."""
+
+    amount: Nanos
+    output: int
+
+
+def bound(call: Call, quote: Quote) -> Bound:
+    """The upper bound for `call`, its output capped as the client asked, else at the model's maximum.
+
+    The bound holds if that cap is sent upstream. Raises `Unpriced` when something the call asks for has no price.
+    """
+    output = wanted_output(call, quote.maxima)
+    return Bound(cost(call, quote, output), output)
+
+
+def clamp(call: Call, quote: Quote, affordable: int) -> int | None:
+    """The largest output cap per choice, at most the one `bound` assumes, whose cost fits into `affordable` nanos.
+
+    0 when only the prompt fits; None when not even that does. Raises `Unpriced` as `bound` does.
+    """
+    output = wanted_output(call, quote.maxima)
+    room, choices = affordable * _ROUNDING, max(call.choices, 1)
+    for fixed, each in _worst_cases(call, quote, output):
+        left = room - fixed * quote.multiplier
+        if left < 0:
+            return None
+        if price := each * quote.multiplier * choices:
+            output = min(output, left // price)
+    return output
+
+
+def cost(call: Call, quote: Quote, output: int) -> Nanos:
+    """The most `call` can cost with `output` tokens per choice, rounded up. Raises `Unpriced`."""
+    tokens = output * max(call.choices, 1)
+    attos = max([fixed + each * tokens for fixed, each in _worst_cases(call, quote, output)])
+    return Nanos(-(-attos * quote.multiplier // _ROUNDING))
+
+
+def wanted_output(call: Call, maxima: Maxima) -> int:
+    """The output cap per choice that the call asks for or the model allows, in tokens."""
+    if call.max_output is not None:
+        return call.max_output if maxima.context is None else min(call.max_output, maxima.context)
+    return maxima.output or maxima.context or OUTPUT_TOKENS
+
+
+def _worst_cases(call: Call, quote: Quote, output: int) -> list[tuple[int, int]]:
+    """For each tier the call can fall into: attos for all but output, attos per output token."""
+    sheet = quote.prices.sell
+    if sheet.free:
+        return [(0, 0)]
+    units = _units(call, sheet)
+    if not sheet.tiers:
+        return [(units, 0)]
+    counts = _input_counts(call, quote.maxima)
+    total, reached = sum(counts), 0
+    if quote.maxima.context is not None:
+        total = min(total, quote.maxima.context)
+    cases: list[tuple[int, int]] = []
+    for tier in sheet.tiers:
+        if cases and reached >= total:
+            break
+        each = tier.worst.output
+        if each is None and output:
+            raise Unpriced("output tokens have no rate")
+        cases.append((units + _input_cost(counts, total, tier), each or 0))
+        reached = total if tier.up_to is None else tier.up_to
+    return cases
+
+
+def _input_counts(call: Call, maxima: Maxima) -> tuple[int, int, int, int, int]:
+    """Bounds of text, image, audio, file and video tokens."""
+    parts = call.references
+    if parts is NO_REFERENCES:
+        return call.input_bytes + maxima.overhead, 0, 0, 0, 0
+    window = maxima.context or CONTEXT_TOKENS
+    return (
+        max(call.input_bytes - parts.inline_bytes, 0) + maxima.overhead,
+        parts.images * (IMAGE_TOKENS if maxima.image is None else maxima.image),
+        parts.audio * (window if maxima.audio is None else maxima.audio),
+        parts.files * (window if maxima.file is None else maxima.file),
+        parts.videos * (window if maxima.video is None else maxima.video),
+    )
+
+
+def _input_cost(counts: tuple[int, int, int, int, int], total: int, tier: Tier) -> int:
+    """Attos of the input: each kind at its dearest rate, or a full window at the dearest of them if that is less."""
+    rates = tier.worst[:5]
+    if not any(counts[1:]):
+        return total * rates[0]
+    by_kind = sum([count * rate for count, rate in zip(counts, rates, strict=True)])
+    dearest = max([rate for count, rate in zip(counts, rates, strict=True) if count], default=0)
+    return min(by_kind, total * dearest)
+
+
+def _units(call: Call, sheet: Sheet) -> int:
+    """Attos of the request itself and of what it asks for in other units than tokens."""
+    attos, demand = sheet.per_request or 0, call.demand
+    if demand is NO_DEMAND:
+        return attos
+    priced = sheet.per_request is not None or bool(sheet.tiers)
+    asked = False
+    for quantity, price in (
+        (demand.seconds, sheet.per_second),
+        (demand.characters, sheet.per_character),
+        (demand.tasks, sheet.per_task),
+        (len(demand.images), 0 if sheet.per_image else None),
+    ):
+        asked = asked or quantity > 0
+        if quantity and price is not None:
+            priced = True
+            attos += quantity * price
+    if asked and not priced:
+        raise Unpriced("what the call asks for is priced by another unit")
+    return attos + _images(call, sheet)
+
+
+def _images(call: Call, sheet: Sheet) -> int:
+    if not sheet.per_image:
+        return 0
+    attos = 0
+    for image in call.demand.images:
+        prices = [
+            row.price
+            for row in sheet.per_image
+            if (image.size in _AUTO or row.size in (None, image.size))
+            and (image.quality in _AUTO or row.quality in (None, image.quality))
+        ]
+        if not prices:
+            raise Unpriced(f"images of size {image.size} and quality {image.quality} have no price")
+        attos += image.count * max(prices)
+    return attos

@@ -1,0 +1,189 @@
+"""From usage to a charge: usage x prices x group multiplier, exact to the last digit, rounded once."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from operator import attrgetter, mul
+from typing import NamedTuple
+
+from polyrelay.exchange.usage import BUCKETS, INPUT_BUCKETS, Usage
+from polyrelay.kernel import errors, money
+from polyrelay.kernel.money import Nanos
+from polyrelay.metering.book import Unpriced
+from polyrelay.metering.sheet import ATTO_DIGITS, FACTOR_DIGITS, ONE, Factor, Sheet
+from polyrelay.metering.tariff import Quote
+
+EXACT_DIGITS = ATTO_DIGITS + FACTOR_DIGITS
+"""Digits of an unrounded amount: attos per unit times a multiplier."""
+
+_ROUNDING: int = 10 ** (EXACT_DIGITS - money.NANO_DIGITS)
+_COST_ROUNDING: int = 10 ** (ATTO_DIGITS - money.NANO_DIGITS)
+_INPUTS = len(INPUT_BUCKETS)
+_tokens: Callable[[Usage], tuple[int, ...]] = attrgetter(*BUCKETS)
+
+
+class BadUsage(errors.PolyrelayError):
+    """A count is negative: an adapter's defect, refused before it becomes money."""
+
+
+class Line(NamedTuple):
+    """One line of a bill. `priced_as` is the bucket whose rate applied (another one after a fallback), `price` attos
+    per unit before the multiplier, `exact` the line's amount in 10**-EXACT_DIGITS of the currency.
+    """
+
+    bucket: str
+    quantity: int
+    price: int
+    priced_as: str
+    exact: int
+
+    @property
+    def unit_price(self) -> str:
+        """The price of one unit, before the multiplier, as an exact decimal string."""
+        return money.plain(self.price, ATTO_DIGITS)
+
+    @property
+    def amount(self) -> str:
+        """Quantity x price x multiplier, as an exact decimal string."""
+        return money.plain(self.exact, EXACT_DIGITS)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a call costs the customer and, where known, the operator.
+
+    Sum rule: the lines' exact amounts add up to `exact` (in 10**-EXACT_DIGITS), and `amount` is that sum rounded half
+    to even, once. `upstream` names the channel and its provider, for the cost side. Lines and cost are made when asked
+    for: the request path needs only the amount.
+    """
+
+    usage: Usage
+    quote: Quote
+    exact: int
+    amount: Nanos
+    upstream: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The bill, line by line."""
+        return bill(self.usage, self.quote.prices.sell, self.quote.multiplier)
+
+    @property
+    def estimated(self) -> bool:
+        """Whether the upstream did not state what was used."""
+        return self.usage.estimated
+
+    @property
+    def cost(self) -> Nanos | None:
+        """What the upstream takes, rounded like the amount; None when the cost side does not price this usage."""
+        sheet = self.quote.prices.cost_of(*self.upstream)
+        if sheet is None:
+            return None
+        try:
+            attos = _attos(self.usage, sheet)
+        except Unpriced:
+            return None
+        return Nanos(money.half_even(attos, _COST_ROUNDING))
+
+    @property
+    def margin(self) -> Nanos | None:
+        """What is left of the amount after the cost; negative when sold below it, None when the cost is unknown."""
+        cost = self.cost
+        return None if cost is None else Nanos(self.amount - cost)
+
+
+def charge(usage: Usage, quote: Quote, *upstream: str) -> Charge:
+    """The charge for `usage`. `upstream` names the channel and its provider, for the cost side.
+
+    Raises `Unpriced` when something that was used has no price, and `BadUsage` for a negative count.
+    """
+    exact = _attos(usage, quote.prices.sell) * quote.multiplier
+    return Charge(usage, quote, exact, Nanos(money.half_even(exact, _ROUNDING)), upstream)
+
+
+def _attos(usage: Usage, sheet: Sheet) -> int:
+    """The exact sum of the bill's lines at multiplier one. The common case, tokens alone, takes no lines."""
+    tiers, counts = sheet.tiers, _tokens(usage)
+    if (
+        not tiers
+        or usage.images
+        or usage.seconds
+        or usage.characters
+        or usage.tasks
+        or min(counts) < 0
+        or usage.requests < 0
+    ):
+        return sum([line.quantity * line.price for line in bill(usage, sheet)])
+    tier = tiers[0] if len(tiers) == 1 else sheet.tier(sum(counts[:_INPUTS]))
+    if tier.prices is None:
+        return sum([line.quantity * line.price for line in bill(usage, sheet)])
+    tokens: int = sum(map(mul, counts, tier.prices))
+    return tokens + (sheet.per_request or 0) * usage.requests
+
+
+def bill(usage: Usage, sheet: Sheet, multiplier: Factor = ONE) -> tuple[Line, ...]:
+    """The lines of `usage` by one sheet; buckets and units of quantity 0 have none. Raises as `charge` does."""
+    counts = _tokens(usage)
+    if min(counts) < 0:
+        raise BadUsage(f"{BUCKETS[counts.index(min(counts))]} is negative")
+    if usage.requests < 0:
+        raise BadUsage("requests is negative")
+    if sheet.free:
+        return ()
+    lines = list(_token_lines(counts, sheet, multiplier)) if sheet.tiers else []
+    if sheet.per_request is not None and usage.requests:
+        lines.append(_line("requests", usage.requests, sheet.per_request, multiplier))
+    if usage.seconds or usage.characters or usage.tasks or usage.images:
+        _units(usage, sheet, multiplier, lines)
+    elif not lines and any(counts):
+        raise Unpriced("tokens were used, and the model is priced by another unit that was not counted")
+    return tuple(lines)
+
+
+def _token_lines(counts: tuple[int, ...], sheet: Sheet, multiplier: int) -> Iterator[Line]:
+    tier = sheet.tier(sum(counts[:_INPUTS]))
+    for bucket, quantity, (price, source) in zip(BUCKETS, counts, tier.resolved, strict=True):
+        if quantity and price is None:
+            raise Unpriced(f"{quantity} tokens of {bucket} have no rate")
+        if quantity and price is not None:
+            yield Line(bucket, quantity, price, source, quantity * price * multiplier)
+
+
+def _line(unit: str, quantity: int, price: int, multiplier: int) -> Line:
+    return Line(unit, quantity, price, unit, quantity * price * multiplier)
+
+
+def _units(usage: Usage, sheet: Sheet, multiplier: int, lines: list[Line]) -> None:
+    """Add the lines of seconds, characters, tasks and images, and refuse what no line covers."""
+    included: list[str] = []
+    for unit, quantity, price in (
+        ("seconds", usage.seconds, sheet.per_second),
+        ("characters", usage.characters, sheet.per_character),
+        ("tasks", usage.tasks, sheet.per_task),
+    ):
+        if quantity < 0:
+            raise BadUsage(f"{unit} is negative")
+        if quantity and price is not None:
+            lines.append(_line(unit, quantity, price, multiplier))
+        elif quantity:
+            included.append(unit)
+    if usage.images and sheet.per_image:
+        lines.extend(_images(usage, sheet, multiplier))
+    elif usage.images:
+        included.append("images")
+    if included and not lines:
+        raise Unpriced(f"{' and '.join(included)} have no price")
+    if "images" in included and all(line.bucket in INPUT_BUCKETS for line in lines):
+        raise Unpriced("images have no price, and no output tokens were counted for them")
+
+
+def _images(usage: Usage, sheet: Sheet, multiplier: int) -> list[Line]:
+    lines: list[Line] = []
+    for image in usage.images:
+        if image.count < 0:
+            raise BadUsage("images is negative")
+        price = sheet.image(image.size, image.quality)
+        if price is None:
+            raise Unpriced(f"images of size {image.size} and quality {image.quality} have no price")
+        label = "/".join(part for part in ("images", image.size, image.quality) if part)
+        lines.append(_line(label, image.count, price, multiplier))
+    return lines
