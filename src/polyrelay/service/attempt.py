@@ -34,9 +34,6 @@ class Attempt:
     __slots__ = ("_delivery", "_host", "_now", "_stream", "_strip_usage", "candidate", "data", "flight")
 
     flight: Flight
-    data: Callable[[bytes], None]
-    """A piece of the body. It is the delivery's own, since it is called for every chunk: a cancelled flight calls it no
-    more, and a defect in it is caught at the upstream's border and ends as a fault."""
 
     def __init__(
         self, host: Exchange, candidate: Candidate, *, stream: bool, strip_usage: bool, now: Callable[[], float]
@@ -47,7 +44,9 @@ class Attempt:
         self._now = now
         self._delivery: Delivery | None = None
         self.candidate = candidate
-        self.data = _unexpected
+        self.data: Callable[[bytes], None] = _unexpected
+        """A piece of the body. It is the delivery's own, since it is called for every chunk: a cancelled flight calls it
+        no more, and a defect in it is caught at the upstream's border and ends as a fault."""
 
     @property
     def answered(self) -> bool:

@@ -49,9 +49,6 @@ class Dispatch:
         "write",
     )
 
-    write: Callable[[bytes], None]
-    """Body bytes for the client: its own `write`, since it is called for every chunk."""
-
     def __init__(
         self, world: World, snapshot: Snapshot, admitted: Admitted, client: Client, on_close: Callable[[], None]
     ) -> None:
@@ -66,7 +63,8 @@ class Dispatch:
         self._paused = False
         self._timer: Timer | None = None
         self.committed = False
-        self.write = client.write
+        self.write: Callable[[bytes], None] = client.write
+        """Body bytes for the client: its own `write`, since it is called for every chunk."""
 
     @property
     def settings(self) -> Settings:
