@@ -8,7 +8,7 @@ from polyrelay.exchange.faults import Fault, FaultKind
 from polyrelay.routing.channel import Candidate
 from polyrelay.service import verdict
 from polyrelay.service.delivery import Delivery, Host, Observed
-from polyrelay.service.ports import Flight, HeaderList
+from polyrelay.service.ports import Flight, HeaderList, Take
 from polyrelay.service.stream import StreamDelivery
 from polyrelay.service.unary import Rejection, UnaryDelivery
 
@@ -44,9 +44,9 @@ class Attempt:
         self._now = now
         self._delivery: Delivery | None = None
         self.candidate = candidate
-        self.data: Callable[[bytes], None] = _unexpected
-        """A piece of the body. It is the delivery's own, since it is called for every chunk: a cancelled flight calls it
-        no more, and a defect in it is caught at the upstream's border and ends as a fault."""
+        self.data: Take = _unexpected
+        """The delivery's own, since it is called for every chunk: a cancelled flight calls it no more, and a defect in
+        it is caught at the upstream's border and ends as a fault."""
 
     @property
     def answered(self) -> bool:

@@ -9,6 +9,7 @@ from polyrelay.exchange.outcome import Outcome
 from polyrelay.exchange.usage import Usage
 from polyrelay.kernel import errors
 from polyrelay.service.answers import Headers
+from polyrelay.service.ports import Take
 from polyrelay.settings.root import Settings
 
 
@@ -34,8 +35,9 @@ class Host(Protocol):
         """From here on the client has this attempt's bytes: no other may follow (M6)."""
         ...
 
-    def write(self, data: bytes) -> None:
-        """Body bytes for the client."""
+    @property
+    def write(self) -> Take:
+        """Takes body bytes for the client."""
         ...
 
     def failed(self, fault: Fault) -> None:

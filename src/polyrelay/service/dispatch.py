@@ -18,7 +18,7 @@ from polyrelay.service.admit import Admitted
 from polyrelay.service.answers import Headers
 from polyrelay.service.attempt import Attempt
 from polyrelay.service.delivery import Observed
-from polyrelay.service.ports import Client, Timer
+from polyrelay.service.ports import Client, Take, Timer
 from polyrelay.service.settle import Books
 from polyrelay.service.world import Snapshot, World
 from polyrelay.settings.root import Settings
@@ -63,7 +63,7 @@ class Dispatch:
         self._paused = False
         self._timer: Timer | None = None
         self.committed = False
-        self.write: Callable[[bytes], None] = client.write
+        self.write: Take = client.write
         """Body bytes for the client: its own `write`, since it is called for every chunk."""
 
     @property

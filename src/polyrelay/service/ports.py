@@ -86,6 +86,14 @@ class Exchange(Protocol):
 # ── the upstream's side ──────────────────────────────────────────────────────────────────────────────────────────
 
 
+class Take(Protocol):
+    """A function of bytes, or a method of somebody else's kept as an attribute."""
+
+    def __call__(self, data: bytes, /) -> None:
+        """Take them."""
+        ...
+
+
 class Sink(Protocol):
     """Receives one upstream answer. `ended` or `failed` comes exactly once, last, unless the flight was cancelled."""
 
@@ -93,8 +101,9 @@ class Sink(Protocol):
         """Final status and headers (informational ones are not reported)."""
         ...
 
-    def data(self, chunk: bytes) -> None:
-        """A piece of the body as it arrived; content coding removed."""
+    @property
+    def data(self) -> Take:
+        """Takes a piece of the body as it arrived, content coding removed. Looked up anew for each."""
         ...
 
     def ended(self) -> None:
