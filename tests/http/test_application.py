@@ -17,6 +17,9 @@ KIND = (b"content-type", b"application/json")
 class Models:
     """The directory's twin: says who asked for what."""
 
+    def identify(self, headers: HeaderList) -> HeaderList:
+        return [(b"x-request-id", dict(headers).get(b"x-request-id", b"px_1")), (b"openai-processing-ms", b"0")]
+
     def models(self, headers: HeaderList, peer: str) -> Answered:
         return 200, [KIND, (b"x-peer", peer.encode())], b'{"data":[]}'
 
@@ -36,7 +39,8 @@ def test_health() -> None:
         answer = client.read()
         assert answer.status == 200
         assert answer.json == {"status": "ok"}
-        assert answer.headers["x-request-id"].startswith("px_")
+        assert answer.headers["x-request-id"] == "px_1"
+        assert answer.headers["openai-processing-ms"] == "0"
         assert "date" in answer.headers
         assert "server" not in answer.headers
         client.send(get("/healthz", "HEAD"))

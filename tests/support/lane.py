@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -102,6 +102,9 @@ class ScriptedRelay:
     def screen(self, surface: str, headers: HeaderList, peer: str) -> Refusal | None:
         self.screened.append((surface, peer))
         return self.screening
+
+    def identify(self, head: Mapping[bytes, bytes]) -> HeaderList:
+        return [(b"x-request-id", head.get(b"x-request-id", b"px_1"))]
 
     def refuse(self, surface: str, headers: HeaderList, refusal: Refusal, client: Client) -> None:
         self.refused.append((surface, refusal))

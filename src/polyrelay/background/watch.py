@@ -4,16 +4,19 @@ from pathlib import Path
 
 
 class FileWatch:
-    """Compares a file's identity, size and time of change with what they were at the last look."""
+    """Compares a file's identity, size and time of change with what they were, and waits until an editor is done."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen = self._stamp()
+        self._seen = self._latest = self._stamp()
 
     def changed(self) -> bool:
-        """Whether the file is another one than at the last call. A file that is gone for a moment does not count."""
-        stamp = self._stamp()
-        if stamp is None or stamp == self._seen:
+        """Whether the file is another one than before, and the same as at the last look: a file that is gone for a
+        moment, or half written, does not count yet.
+        """
+        before, self._latest = self._latest, self._stamp()
+        stamp = self._latest
+        if stamp is None or stamp == self._seen or stamp != before:
             return False
         self._seen = stamp
         return True

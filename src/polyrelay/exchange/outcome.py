@@ -15,4 +15,4 @@ class Outcome(Enum):
     CLIENT_GONE = "client_gone"
     """The client left first; the upstream was cancelled."""
     REFUSED = "refused"
-    """Never reached an upstream."""
+    """We said no, and nothing was delivered: before an upstream was asked, or because the relay itself had to stop."""

@@ -3,15 +3,13 @@
 Plain ASGI, because FastAPI costs 40 MB and half a second that a relay without administrators need not pay.
 """
 
-import os
-import time
 from collections.abc import Callable
 
 import msgspec
 from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 
 from polyrelay.http.ports import Answered, Directory, Unready
-from polyrelay.kernel import errors, ids
+from polyrelay.kernel import errors
 from polyrelay.service.ports import HeaderList
 from polyrelay.wire.openai_chat import errors as wire_errors
 
@@ -46,7 +44,8 @@ class Application:
             return
         status, headers, body = self._answer(scope)
         length = (b"content-length", b"%d" % len(body))
-        await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+        identity = self._directory.identify(list(scope["headers"]))
+        await send({"type": "http.response.start", "status": status, "headers": [*headers, *identity, length]})
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
     def _controlled(self) -> ASGI3Application:
@@ -82,19 +81,13 @@ class Application:
         """200, or 503 with the reasons."""
         reasons = self._unready()
         if reasons:
-            return 503, _own_headers(), msgspec.json.encode({"status": "not ready", "reasons": reasons})
-        return 200, _own_headers(), b'{"status":"ok"}'
+            return 503, [_JSON], msgspec.json.encode({"status": "not ready", "reasons": reasons})
+        return 200, [_JSON], b'{"status":"ok"}'
 
 
 def _healthy(_headers: HeaderList, _peer: str) -> Answered:
-    return 200, _own_headers(), b'{"status":"ok"}'
-
-
-def _own_headers() -> list[tuple[bytes, bytes]]:
-    exchange = ids.exchange_id(time.time_ns() // 1_000_000, os.urandom(ids.ENTROPY_BYTES))
-    return [_JSON, (b"x-request-id", exchange.encode("ascii"))]
+    return 200, [_JSON], b'{"status":"ok"}'
 
 
 def _refused(refusal: errors.Refusal) -> Answered:
-    status, headers, body = wire_errors.render(refusal)
-    return status, [*headers, _own_headers()[1]], body
+    return wire_errors.render(refusal)

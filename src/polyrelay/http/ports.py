@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from polyrelay.kernel.errors import Refusal
-from polyrelay.service.ports import Client, Exchange, HeaderList, Inbound
+from polyrelay.service.ports import Client, Exchange, Head, HeaderList, Inbound
 
 Answered = tuple[int, HeaderList, bytes]
 """Status, headers (lower-case names, without content-length) and body of a whole answer."""
@@ -24,13 +24,21 @@ class Relay(Protocol):
         """Look at the head alone, before a long body is read or `100 Continue` is sent: None lets it in."""
         ...
 
+    def identify(self, head: Head) -> HeaderList:
+        """`x-request-id` and `openai-processing-ms` for an answer that is made at once."""
+        ...
+
     def refuse(self, surface: str, headers: HeaderList, refusal: Refusal, client: Client) -> None:
         """Answer `refusal` in the surface's own error shape, through `client.reply`, before returning."""
         ...
 
 
 class Directory(Protocol):
-    """The models a key may use, as OpenAI's `GET /v1/models` shows them."""
+    """The models a key may use, as OpenAI's `GET /v1/models` shows them, and what identifies any answer."""
+
+    def identify(self, headers: HeaderList) -> HeaderList:
+        """`x-request-id` and `openai-processing-ms` for an answer to a request with these headers."""
+        ...
 
     def models(self, headers: HeaderList, peer: str) -> Answered:
         """The whole list, or a refusal."""

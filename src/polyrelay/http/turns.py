@@ -170,7 +170,8 @@ class Turns(HttpToolsProtocol):
             self._run_asgi(request)
         elif request.method == b"OPTIONS":
             self._answer = Answer(self, request)
-            self._answer.reply(204, cors.preflight(request.settings.cors, request.head), b"")
+            identity = request.settings.relay.identify(request.head)
+            self._answer.reply(204, [*cors.preflight(request.settings.cors, request.head), *identity], b"")
         else:
             self._open(request)
 

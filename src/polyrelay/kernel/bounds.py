@@ -8,5 +8,3 @@ HELD_STREAM_BYTES = 256 * 1024
 
 ERROR_BODY_BYTES = 256 * 1024
 """Most bytes read of an upstream's error answer. Vendors send under 4 KB; the rest is dropped."""
-
-JSON_DEPTH_NOTE = "msgspec follows the interpreter's recursion limit; deeper JSON is refused as nested too deep"

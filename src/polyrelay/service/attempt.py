@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from polyrelay.exchange.faults import Fault, FaultKind
 from polyrelay.routing.channel import Candidate
-from polyrelay.service import verdict
+from polyrelay.service import secrecy, verdict
 from polyrelay.service.delivery import Delivery, Host, Observed
 from polyrelay.service.ports import Flight, HeaderList, Take
 from polyrelay.service.stream import StreamDelivery
@@ -86,13 +85,13 @@ class Attempt:
 
     def _choose(self, status: int, headers: HeaderList) -> None:
         if status in verdict.REQUEST_IS_WRONG:
-            self._deliver(Rejection(self._host, status, self._secrets()))
+            self._deliver(Rejection(self._host, status, self._leaks))
         elif status != _OK:
             self._give_up(Fault(FaultKind.STATUS, "", status, verdict.retry_after(headers, self._now())))
         elif not _is_media(headers, _MEDIA[self._stream]):
             self._give_up(Fault(FaultKind.GARBLED, "the answer has the wrong media type", status))
         elif self._stream:
-            self._deliver(StreamDelivery(self._host, strip_usage=self._strip_usage))
+            self._deliver(StreamDelivery(self._host, strip_usage=self._strip_usage, leaks=self._leaks))
         else:
             self._deliver(UnaryDelivery(self._host))
 
@@ -104,10 +103,8 @@ class Attempt:
         self.flight.cancel()
         self._host.failed(fault)
 
-    def _secrets(self) -> tuple[bytes, ...]:
-        channel = self.candidate.channel
-        host = urlsplit(channel.base_url).hostname or channel.base_url
-        return (self.candidate.credential.secret.encode(), host.encode())
+    def _leaks(self, said: bytes) -> bool:
+        return secrecy.leaks(self.candidate.channel, said)
 
 
 def _unexpected(chunk: bytes) -> None:

@@ -1,5 +1,6 @@
 """How an attempt and the exchange it belongs to speak: one way to hand an answer on per kind of answer."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -19,6 +20,10 @@ class Observed(msgspec.Struct, frozen=True, gc=False):
     usage: Usage | None = None
     finish: str | None = None
     delivered: int = 0
+
+
+Leaks = Callable[[bytes], bool]
+"""Whether a vendor's words name our key or where we called."""
 
 
 class Host(Protocol):

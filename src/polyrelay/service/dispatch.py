@@ -110,7 +110,7 @@ class Dispatch:
         if self.committed and attempt is not None:
             self.broken(attempt.observed(), refusal, Outcome.TRUNCATED)
         else:
-            self._refuse(refusal)
+            self._refuse(refusal, Outcome.REFUSED)
 
     # ── the attempt's side ──
 
@@ -140,7 +140,7 @@ class Dispatch:
             case plan.Wait(candidate, seconds):
                 self._world.timers.call_later(seconds, lambda: self._launch(candidate))
             case plan.Stop():
-                self._refuse(verdict.refusal(self._failures))
+                self._refuse(verdict.refusal(self._failures), Outcome.UPSTREAM_ERROR)
 
     def answered(self, headers: Headers, body: bytes, observed: Observed) -> None:
         """A whole unary answer: book it, then hand it over."""
@@ -188,7 +188,7 @@ class Dispatch:
             self._settle(attempt.observed(), Outcome.TRUNCATED, error="internal_error")
             self._client.cut()
         else:
-            self._refuse(errors.InternalFault("The relay failed to serve this request."))
+            self._refuse(errors.InternalFault("The relay failed to serve this request."), Outcome.REFUSED)
 
     # ── inside ──
 
@@ -224,16 +224,17 @@ class Dispatch:
             attempt.flight.cancel()
         return attempt
 
-    def _common_headers(self) -> Headers:
+    def _common_headers(self, *, named: bool = True) -> Headers:
+        """What every answer carries; not `named` while it is open which channel will answer."""
         headers = self._admitted.slip.headers(self._world.clock.monotonic())
         headers += self._admitted.lease.headers()
-        if self.settings.answers.reveal_channel and self._books.channel is not None:
+        if named and self.settings.answers.reveal_channel and self._books.channel is not None:
             headers.append((b"x-polyrelay-channel", self._books.channel.encode()))
         return headers
 
-    def _refuse(self, refusal: errors.Refusal) -> None:
+    def _refuse(self, refusal: errors.Refusal, outcome: Outcome) -> None:
         common = self._common_headers()
-        self._void(Outcome.UPSTREAM_ERROR, status=refusal.status, error=refusal.code)
+        self._void(outcome, status=refusal.status, error=refusal.code)
         if self._started:
             self._end_in_band(wire_errors.frame(refusal))
             return
@@ -270,7 +271,7 @@ class Dispatch:
         """Keep an idle path open. A comment is no content: another candidate may still answer."""
         if not self._started:
             self._started = True
-            self._client.start(200, answers.event_stream() + self._common_headers())
+            self._client.start(200, answers.event_stream() + self._common_headers(named=False))
         self._client.write(_COMMENT)
         self._arm_comment()
 

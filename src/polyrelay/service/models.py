@@ -24,13 +24,17 @@ class ModelDirectory:
         self._relay = relay
         self._created = int(relay.world.clock.wall())
 
+    def identify(self, headers: HeaderList) -> Headers:
+        """`x-request-id` and `openai-processing-ms` of an answer to a request with these headers."""
+        return self._relay.identify(dict(headers))
+
     def models(self, headers: HeaderList, peer: str) -> Answered:
         """The models the caller may use, or a refusal."""
         try:
             body = wire_errors.models_list(self._visible(headers, peer), created=self._created, owned_by=OWNER)
         except errors.Refusal as refusal:
-            return self._refused(refusal, headers)
-        return 200, [_JSON, *self._relay.identify(dict(headers))], body
+            return _refused(refusal)
+        return 200, [_JSON], body
 
     def model(self, name: str, headers: HeaderList, peer: str) -> Answered:
         """One of them, or a refusal."""
@@ -38,15 +42,16 @@ class ModelDirectory:
             if name not in self._visible(headers, peer):
                 raise model_not_found(name)
         except errors.Refusal as refusal:
-            return self._refused(refusal, headers)
+            return _refused(refusal)
         body = wire_errors.model(name, created=self._created, owned_by=OWNER)
-        return 200, [_JSON, *self._relay.identify(dict(headers))], body
+        return 200, [_JSON], body
 
     def _visible(self, headers: HeaderList, peer: str) -> tuple[str, ...]:
         world = self._relay.world
         holder = admit.principal(dict(headers), peer, keys=world.keys, now=world.clock.wall())
         return tuple(model for model in self._relay.snapshot.catalog.models if policy.may_use(holder, model))
 
-    def _refused(self, refusal: errors.Refusal, headers: HeaderList) -> Answered:
-        status, rendered, body = wire_errors.render(refusal)
-        return status, [*rendered, *self._relay.identify(dict(headers))], body
+
+def _refused(refusal: errors.Refusal) -> Answered:
+    status, headers, body = wire_errors.render(refusal)
+    return status, list(headers), body

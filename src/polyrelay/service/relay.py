@@ -2,7 +2,10 @@
 
 import logging
 
+import msgspec
+
 from polyrelay.access import policy
+from polyrelay.access.principal import Principal
 from polyrelay.exchange.outcome import Outcome
 from polyrelay.kernel import errors, ids
 from polyrelay.providers import outbound
@@ -19,6 +22,13 @@ from polyrelay.wire.openai_chat import request as wire_request
 logger = logging.getLogger(__name__)
 
 
+class Caller(msgspec.Struct):
+    """What is known of who asked, and for what, by the time a request is refused."""
+
+    holder: Principal | None = None
+    model: str | None = None
+
+
 class Relay:
     """One per process. `snapshot` is replaced whole when the configuration is reloaded."""
 
@@ -32,14 +42,16 @@ class Relay:
         """Serve `inbound`, or refuse it: then `client` has its answer and None is returned. Never raises."""
         head = dict(inbound.headers)
         slip = self._slip(head, inbound.arrived)
+        caller = Caller()
         try:
-            dispatch = self._admit(inbound, head, client, slip)
+            dispatch = self._admit(inbound, head, client, slip, caller)
             dispatch.start()
         except errors.Refusal as refusal:
-            self._refuse(slip, inbound.surface, refusal, client)
+            self._refuse(slip, inbound.surface, refusal, client, caller)
         except Exception:  # border: one request's defect must not become another's
             logger.exception("exchange %s failed inside the relay", slip.exchange)
-            self._refuse(slip, inbound.surface, errors.InternalFault("The relay failed to serve this request."), client)
+            defect = errors.InternalFault("The relay failed to serve this request.")
+            self._refuse(slip, inbound.surface, defect, client, caller)
         else:
             return dispatch
         return None
@@ -55,7 +67,7 @@ class Relay:
 
     def refuse(self, surface: str, headers: HeaderList, refusal: errors.Refusal, client: Client) -> None:
         """Say no on behalf of the HTTP layer, in the protocol of `surface`."""
-        self._refuse(self._slip(dict(headers), self.world.clock.monotonic()), surface, refusal, client)
+        self._refuse(self._slip(dict(headers), self.world.clock.monotonic()), surface, refusal, client, Caller())
 
     def identify(self, head: Head) -> Headers:
         """`x-request-id` and `openai-processing-ms` for an answer that is made at once."""
@@ -69,14 +81,16 @@ class Relay:
         exchange = ids.exchange_id(int(world.clock.wall() * 1000), world.entropy(ids.ENTROPY_BYTES))
         return Slip(exchange, answers.label(head.get(b"x-request-id")), arrived)
 
-    def _admit(self, inbound: Inbound, head: Head, client: Client, slip: Slip) -> Dispatch:
+    def _admit(self, inbound: Inbound, head: Head, client: Client, slip: Slip, caller: Caller) -> Dispatch:
         world, snapshot = self.world, self.snapshot
         if self.in_flight >= snapshot.settings.bounds.streams_in_flight:
             raise errors.Overloaded("The relay is at its limit of open requests; retry shortly.", retry_after=1.0)
         holder = admit.principal(head, inbound.peer, keys=world.keys, now=world.clock.wall())
+        caller.holder = holder
         surface = registry.SURFACES[inbound.surface]
         request = wire_request.read(inbound.body, billing_extras=surface.billing_extras)
         call = request.call
+        caller.model = call.model
         policy.check_model(holder, call.model)
         candidates = snapshot.candidates(call, hash(slip.exchange))
         if not candidates:
@@ -108,7 +122,7 @@ class Relay:
     def _closed(self) -> None:
         self.in_flight -= 1
 
-    def _refuse(self, slip: Slip, surface: str, refusal: errors.Refusal, client: Client) -> None:
+    def _refuse(self, slip: Slip, surface: str, refusal: errors.Refusal, client: Client, caller: Caller) -> None:
         now = self.world.clock.monotonic()
         status, headers, body = wire_errors.render(refusal)
         client.reply(status, [*headers, *slip.headers(now)], body)
@@ -117,9 +131,9 @@ class Relay:
                 exchange=slip.exchange,
                 label=slip.label,
                 surface=surface,
-                account=None,
-                key=None,
-                model=None,
+                account=caller.holder.account if caller.holder else None,
+                key=caller.holder.key_id if caller.holder else None,
+                model=caller.model,
                 channel=None,
                 status=status,
                 outcome=Outcome.REFUSED,

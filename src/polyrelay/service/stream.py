@@ -4,7 +4,7 @@ from polyrelay.exchange.faults import Fault, FaultKind
 from polyrelay.exchange.outcome import Outcome
 from polyrelay.kernel import bounds
 from polyrelay.service import answers, verdict
-from polyrelay.service.delivery import Host, Observed
+from polyrelay.service.delivery import Host, Leaks, Observed
 from polyrelay.wire import sse
 from polyrelay.wire.openai_chat.tap import StreamTap
 
@@ -12,10 +12,11 @@ from polyrelay.wire.openai_chat.tap import StreamTap
 class StreamDelivery:
     """Before commit every defect is a fault, and another channel may answer unseen; after it, an honest end in-band."""
 
-    __slots__ = ("_held", "_held_bytes", "_host", "_over", "_tap")
+    __slots__ = ("_held", "_held_bytes", "_host", "_leaks", "_over", "_tap")
 
-    def __init__(self, host: Host, *, strip_usage: bool) -> None:
+    def __init__(self, host: Host, *, strip_usage: bool, leaks: Leaks) -> None:
         self._host = host
+        self._leaks = leaks
         self._tap = StreamTap(strip_usage=strip_usage)
         self._held: list[bytes] = []
         self._held_bytes = 0
@@ -38,6 +39,9 @@ class StreamDelivery:
             return
         if not self._host.committed:
             out = self._hold(out)
+        if tap.error is not None and self._host.committed and self._leaks(tap.error):
+            self._break(Fault(FaultKind.ERROR_FIRST, "an error frame names our key or address"))
+            return
         if tap.terminator is not None and self._host.committed:
             self._over = True
             outcome = Outcome.COMPLETE if tap.error is None else Outcome.UPSTREAM_ERROR

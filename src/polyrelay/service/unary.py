@@ -5,7 +5,7 @@ from polyrelay.exchange.outcome import Outcome
 from polyrelay.kernel import bounds
 from polyrelay.service import verdict
 from polyrelay.service.answers import Headers
-from polyrelay.service.delivery import Host, Observed
+from polyrelay.service.delivery import Host, Leaks, Observed
 from polyrelay.wire.openai_chat import answer
 from polyrelay.wire.openai_chat import errors as wire_errors
 
@@ -70,12 +70,12 @@ class UnaryDelivery:
 class Rejection:
     """A 4xx that blames the request: passed on as the vendor wrote it, if it is in the protocol's shape."""
 
-    __slots__ = ("_chunks", "_host", "_secrets", "_size", "_status")
+    __slots__ = ("_chunks", "_host", "_leaks", "_size", "_status")
 
-    def __init__(self, host: Host, status: int, secrets: tuple[bytes, ...]) -> None:
+    def __init__(self, host: Host, status: int, leaks: Leaks) -> None:
         self._host = host
         self._status = status
-        self._secrets = secrets
+        self._leaks = leaks
         self._chunks: list[bytes] = []
         self._size = 0
 
@@ -99,6 +99,3 @@ class Rejection:
     def failed(self, fault: Fault) -> None:
         """The upstream broke off while saying no."""
         self._host.failed(fault)
-
-    def _leaks(self, body: bytes) -> bool:
-        return any(secret in body for secret in self._secrets)

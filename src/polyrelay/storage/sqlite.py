@@ -78,8 +78,9 @@ def has_keys(path: Path) -> bool:
 
 def _check_version(connection: sqlite3.Connection, path: Path) -> None:
     try:
-        version = schema_version(connection)
+        # In this order: another process may make the tables and set the version, at once, between the two.
         tables: int = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        version = schema_version(connection)
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
             raise

@@ -11,6 +11,7 @@ from polyrelay.exchange.outcome import Outcome
 from polyrelay.kernel import errors
 from polyrelay.routing import plan
 from polyrelay.settings.bounds import Bounds
+from polyrelay.settings.root import AnswerSettings
 from polyrelay.upstream.recorded import Answer
 from polyrelay.wire.openai_chat import answer
 from support.stage import (
@@ -387,3 +388,48 @@ def test_streams_in_flight_are_bounded() -> None:
     _, fine = stage.ask()
     assert fine.status == 200
     stage.at_rest()
+
+
+@pytest.mark.parametrize("secret", [b"key-a", b"A.EXAMPLE", b"key\\u002da", b"10.0.0.1:443", b"[fd00::1]"])
+def test_an_error_frame_that_names_our_key_or_address_is_replaced_by_ours(secret: bytes) -> None:
+    leak = b'data: {"error":{"message":"at ' + secret + b'"}}\n\n'
+    stage = Stage(stream(frame("hello"), leak, DONE))
+    _, page = stage.ask(stream=True)
+    assert secret not in page.body
+    assert page.body.startswith(frame("hello") + b'data: {"error":{')
+    assert b"[DONE]" not in page.body
+    assert stage.records[0].outcome is Outcome.UPSTREAM_ERROR
+    stage.at_rest()
+
+
+def test_a_harmless_error_frame_passes_as_it_is() -> None:
+    error = b'data: {"error":{"message":"the model is tired","type":"server_error","param":null,"code":null}}\n\n'
+    stage = Stage(stream(frame("hello"), error))
+    _, page = stage.ask(stream=True)
+    assert page.body == frame("hello") + error
+    stage.at_rest()
+
+
+def test_comments_name_no_channel_since_another_may_answer() -> None:
+    settings = AnswerSettings(keep_alive_comment_seconds=5, reveal_channel=True)
+    stage = Stage(Answer(503, JSON), good_stream(), channels=2, answers=settings)
+    _, page = stage.ask(stream=True, deliver=False)
+    stage.time.pass_(6)
+    stage.upstream.deliver()
+    assert b"x-polyrelay-channel" not in page.headers
+
+
+def test_a_refused_caller_is_known_to_the_operator() -> None:
+    stage = Stage()
+    _, page = stage.ask(model="unknown")
+    assert page.status == 404
+    record = stage.records[0]
+    assert (record.account, record.key, record.model, record.outcome) == ("ann", "key_1", "unknown", Outcome.REFUSED)
+
+
+def test_shutdown_before_commit_is_no_fault_of_the_vendor() -> None:
+    stage = Stage(stream(hangs=True))
+    dispatch, _ = stage.ask(stream=True)
+    assert dispatch is not None
+    dispatch.shut()
+    assert stage.records[0].outcome is Outcome.REFUSED
