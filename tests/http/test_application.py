@@ -128,3 +128,18 @@ def test_a_relay_route_next_to_the_application() -> None:
         assert client.read().json["length"] == 2
         assert client.read().json == {"status": "ok"}
         assert client.read().json["length"] == 2
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status", "code"),
+    [(get("/admin/v1/nothing"), 404, "unknown_url"), (get("/admin/v1/health", "DELETE"), 405, "method_not_allowed")],
+)
+def test_the_control_plane_refuses_in_the_shape_of_the_house(request_line: bytes, status: int, code: str) -> None:
+    with live(app=_application()) as server:
+        client = server.connect()
+        client.send(request_line)
+        answer = client.read()
+        assert (answer.status, answer.json["error"]["code"]) == (status, code)
+        assert set(answer.json["error"]) == {"message", "type", "param", "code"}
+        assert answer.headers["x-request-id"] == "px_1"
+        assert answer.headers["x-should-retry"] == "false"

@@ -6,7 +6,14 @@ Plain ASGI, because FastAPI costs 40 MB and half a second that a relay without a
 from collections.abc import Callable
 
 import msgspec
-from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
+from uvicorn._types import (
+    ASGI3Application,
+    ASGIReceiveCallable,
+    ASGISendCallable,
+    ASGISendEvent,
+    HTTPScope,
+    Scope,
+)
 
 from polyrelay.http.ports import Answered, Directory, Unready
 from polyrelay.kernel import errors
@@ -40,13 +47,24 @@ class Application:
         if scope["type"] != "http":
             return
         if scope["path"].startswith(ADMIN):
-            await self._controlled()(scope, receive, send)
+            await self._controlled()(scope, receive, self._identified(scope, send))
             return
         status, headers, body = self._answer(scope)
         length = (b"content-length", b"%d" % len(body))
         identity = self._directory.identify(list(scope["headers"]))
         await send({"type": "http.response.start", "status": status, "headers": [*headers, *identity, length]})
         await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def _identified(self, scope: HTTPScope, send: ASGISendCallable) -> ASGISendCallable:
+        """`send`, adding what identifies every answer."""
+        identity = self._directory.identify(list(scope["headers"]))
+
+        async def identified(event: ASGISendEvent) -> None:
+            if event["type"] == "http.response.start":
+                event["headers"] = [*event.get("headers", ()), *identity]
+            await send(event)
+
+        return identified
 
     def _controlled(self) -> ASGI3Application:
         if self._control is None:
