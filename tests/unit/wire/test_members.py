@@ -84,6 +84,35 @@ def test_what_is_not_json_is_refused(text: bytes, words: str) -> None:
     assert caught.value.code == "invalid_json"
 
 
+def test_top_level_members_have_an_end() -> None:
+    texts = [b"{" + b",".join(b'"k%d":0' % i for i in range(n)) + b"}" for n in (members.MOST_MEMBERS, 1001)]
+    assert len(members.scan(texts[0])) == members.MOST_MEMBERS
+    with pytest.raises(UnreadableError, match="top-level members") as caught:
+        members.scan(texts[1])
+    assert caught.value.code == "too_many_members"
+
+
+@pytest.mark.parametrize("colon", [b":", b" :", b"\t:", b"\r:", b"\n:"])
+def test_keys_at_all_levels_have_an_end(colon: bytes) -> None:
+    inner = b",".join([b'"k"' + colon + b"0"] * (members.MOST_KEYS - 1))
+    assert list(members.scan(b'{"a":{' + inner + b"}}")) == ["a"]
+    with pytest.raises(UnreadableError, match="keys") as caught:
+        members.scan(b'{"a":{' + inner + b',"k"' + colon + b"0}}")
+    assert caught.value.code == "too_many_members"
+
+
+def test_colons_in_prose_are_no_keys() -> None:
+    assert list(members.scan(b'{"a":"' + b"12:30 " * (members.MOST_KEYS + 1) + b'"}')) == ["a"]
+
+
+def test_a_long_repeated_key_is_cut() -> None:
+    key = b"k" * 100
+    with pytest.raises(UnreadableError) as caught:
+        members.scan(b'{"' + key + b'":1,"' + key + b'":1}')
+    assert caught.value.key == "k" * 63 + "…"
+    assert "k" * 64 not in caught.value.message
+
+
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'])
 def test_nesting_has_an_end(opening: bytes) -> None:
     closing = b"]" if opening == b"[" else b"}"

@@ -22,8 +22,12 @@ _QUOTA = "insufficient_quota"
 _JSON = (b"content-type", b"application/json")
 
 
+class _NativeError(msgspec.Struct, gc=False):
+    message: str
+
+
 class _Native(msgspec.Struct, gc=False):
-    error: msgspec.Raw = msgspec.Raw()
+    error: _NativeError
 
 
 _NATIVE = msgspec.json.Decoder(_Native)
@@ -50,12 +54,12 @@ def frame(refusal: Refusal) -> bytes:
 
 
 def is_native(body: bytes) -> bool:
-    """Whether an upstream's error body is already a JSON object with an `error`, and may be passed on as it is."""
+    """Whether an upstream's error body is already in OpenAI's shape, an `error` object with a `message`."""
     try:
-        error = _NATIVE.decode(body).error
+        _NATIVE.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-    return bytes(error) not in {b"", b"null"}
+    return True
 
 
 def models_list(names: Iterable[str], *, created: int, owned_by: str) -> bytes:

@@ -1,12 +1,19 @@
 """The messages of a chat request: roles, content parts, tool calls (seed 001, WIRE 4.1).
 
 Where seed 001 and the newer contract differ, what either allows is accepted: any content part may stand in any role,
-and a tool call's members are typed but none is demanded. Null equals absent, unknown members pass.
+and the members of content parts and tool calls are typed but, save a part's `type`, none is demanded. Null equals
+absent, unknown members pass.
 """
 
 from typing import Annotated, Literal
 
 import msgspec
+
+MOST_PARTS = 10_000
+"""Content parts of one message. Vendors stop at some hundreds of images or pages."""
+
+MOST_CALLS = 1_000
+"""Tool calls of one message. Models make a few dozen in parallel."""
 
 ROLES = ("system", "user", "assistant", "tool", "developer", "function")
 PART_TYPES = ("text", "image_url", "input_audio", "file", "video_url")
@@ -23,14 +30,14 @@ class Shape(msgspec.Struct, gc=False):
 class ImageUrl(Shape):
     """A URL or data URL."""
 
-    url: str
+    url: str | None = None
     detail: Detail | None = None
 
 
 class InputAudio(Shape):
     """Base64 audio; some vendors take a URL as `data` and no format."""
 
-    data: str
+    data: str | None = None
     format: AudioFormat | None = None
 
 
@@ -45,41 +52,41 @@ class File(Shape):
 class VideoUrl(Shape):
     """A URL or data URL."""
 
-    url: str
+    url: str | None = None
 
 
 class _Part(Shape, tag_field="type"):
-    """A content part; each kind demands the member of its own name."""
+    """A content part. Seed 001 demands none of its members, so only `type` is required."""
 
 
 class TextPart(_Part, tag="text"):
     """Plain text."""
 
-    text: str
+    text: str | None = None
 
 
 class ImagePart(_Part, tag="image_url"):
     """An image."""
 
-    image_url: ImageUrl
+    image_url: ImageUrl | None = None
 
 
 class AudioPart(_Part, tag="input_audio"):
     """Audio."""
 
-    input_audio: InputAudio
+    input_audio: InputAudio | None = None
 
 
 class FilePart(_Part, tag="file"):
     """A file."""
 
-    file: File
+    file: File | None = None
 
 
 class VideoPart(_Part, tag="video_url"):
     """A video (Qwen-VL, GLM, Doubao, seed 001)."""
 
-    video_url: VideoUrl
+    video_url: VideoUrl | None = None
 
 
 class RefusalPart(_Part, tag="refusal"):
@@ -89,8 +96,8 @@ class RefusalPart(_Part, tag="refusal"):
 
 
 Part = TextPart | ImagePart | AudioPart | FilePart | VideoPart
-Content = str | Annotated[list[Part], msgspec.Meta(min_length=1)]
-AssistantContent = str | Annotated[list[Part | RefusalPart], msgspec.Meta(min_length=1)]
+Content = str | Annotated[list[Part], msgspec.Meta(max_length=MOST_PARTS)]
+AssistantContent = str | Annotated[list[Part | RefusalPart], msgspec.Meta(max_length=MOST_PARTS)]
 
 
 class FunctionCall(Shape):
@@ -126,7 +133,7 @@ class _Message(Shape, tag_field="role"):
     """What every role may carry."""
 
     reasoning_content: str | None = None
-    tool_calls: list[ToolCall] | None = None
+    tool_calls: Annotated[list[ToolCall], msgspec.Meta(max_length=MOST_CALLS)] | None = None
 
 
 class _Speaker(_Message):
@@ -154,10 +161,10 @@ class UserMessage(_Speaker, kw_only=True, tag="user"):
 
 
 class ToolMessage(_Speaker, kw_only=True, tag="tool"):
-    """What a tool answered; names the call it answers."""
+    """What a tool answered. Seed 001 does not demand that it names the call."""
 
     content: Content
-    tool_call_id: str
+    tool_call_id: str | None = None
 
 
 class FunctionMessage(_Message, kw_only=True, tag="function"):

@@ -4,7 +4,7 @@ import msgspec
 
 from polyrelay.exchange.call import BillingGroup, Call
 from polyrelay.kernel.errors import InvalidRequest
-from polyrelay.wire import members, outline
+from polyrelay.wire import echo, members, outline
 from polyrelay.wire.members import Edit, Span, UnreadableError
 from polyrelay.wire.openai_chat import schema, violations
 from polyrelay.wire.outline import Outline
@@ -14,6 +14,7 @@ DEFAULT_SOURCE = "ai_chat"
 
 _BILLING_EXTRAS = frozenset({"billingGroupId", "source"})
 _ASK = b'{"include_usage":true}'
+_OPTION_FIELDS = frozenset(schema.StreamOptions.__struct_encode_fields__)
 _LOOKALIKES = {name.casefold(): name for name in schema.BILLED_FIELDS}
 
 
@@ -65,6 +66,7 @@ def read(body: bytes, *, billing_extras: bool = False) -> ChatRequest:
     form, billing = _decode(text.text, billing_extras=billing_extras)
     options = form.stream_options
     asked = options is not None and options.include_usage is True
+    inner = None if options is None else _scan_options(text.text, spans["stream_options"])
     output_cap = max(form.max_tokens or 0, form.max_completion_tokens or 0) or None
     call = Call(form.model, form.stream is True, len(body), output_cap, form.n or 1, billing)
     return ChatRequest(
@@ -73,7 +75,7 @@ def read(body: bytes, *, billing_extras: bool = False) -> ChatRequest:
         asked,
         text,
         spans["model"],
-        _usage_edit(text.text, spans) if call.stream and not asked else None,
+        _usage_edit(spans, inner) if call.stream and not asked else None,
         tuple(members.without(spans, _BILLING_EXTRAS)) if billing_extras else (),
     )
 
@@ -86,16 +88,34 @@ def _scan(text: bytes) -> dict[str, Span]:
         raise InvalidRequest(message, code=error.code, param=error.key) from None
 
 
+def _scan_options(text: bytes, span: Span) -> dict[str, Span]:
+    """Members of `stream_options`, relative to its value. Raises `errors.InvalidRequest` where upstreams may differ."""
+    _, start, end = span
+    try:
+        inner = members.scan(text[start:end])
+    except UnreadableError as error:
+        param = "stream_options" if error.key is None else f"stream_options.{error.key}"
+        raise InvalidRequest(f"Invalid 'stream_options': {error.message}.", code=error.code, param=param) from None
+    for key in inner.keys() - _OPTION_FIELDS:
+        if key.casefold() in _OPTION_FIELDS:
+            raise _lookalike(f"stream_options.{echo.cut(key)}", f"stream_options.{key.casefold()}")
+    return inner
+
+
+def _lookalike(param: str, name: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"Unknown parameter: {param!r}. Did you mean {name!r}?", code="unknown_parameter", param=param
+    )
+
+
 def _refuse_lookalikes(spans: dict[str, Span], known: frozenset[str]) -> None:
     """Refuse `Model` beside or instead of `model`: some upstreams match names without regard to case."""
     if spans.keys() <= known:
         return
     for key in spans.keys() - known:
         name = _LOOKALIKES.get(key.casefold())
-        if name in known:
-            raise InvalidRequest(
-                f"Unknown parameter: {key!r}. Did you mean {name!r}?", code="unknown_parameter", param=key
-            )
+        if name is not None and name in known:
+            raise _lookalike(echo.cut(key), name)
 
 
 def _decode(text: bytes, *, billing_extras: bool) -> tuple[schema.ChatForm, BillingGroup | None]:
@@ -110,24 +130,16 @@ def _decode(text: bytes, *, billing_extras: bool) -> tuple[schema.ChatForm, Bill
     return form, BillingGroup(form.billing_group, form.source or DEFAULT_SOURCE)
 
 
-def _usage_edit(text: bytes, spans: dict[str, Span]) -> Edit:
-    """The edit that sets `stream_options.include_usage`. Raises `errors.InvalidRequest` for repeated keys in there."""
+def _usage_edit(spans: dict[str, Span], options: dict[str, Span] | None) -> Edit:
+    """The edit that sets `stream_options.include_usage`; `options` are the members it has, None without any object."""
     span = spans.get("stream_options")
     if span is None:
         _, _, end = spans["model"]
         return end, end, b',"stream_options":' + _ASK
     _, start, end = span
-    options = text[start:end]
-    if options == b"null":
+    if not options:
         return start, end, _ASK
-    try:
-        inner = members.scan(options)
-    except UnreadableError as error:
-        param = f"stream_options.{error.key}"
-        raise InvalidRequest(f"Invalid 'stream_options': {error.message}.", code=error.code, param=param) from None
-    if not inner:
-        return start, end, _ASK
-    if "include_usage" not in inner:
+    if "include_usage" not in options:
         return start + 1, start + 1, b'"include_usage":true,'
-    _, value, value_end = inner["include_usage"]
+    _, value, value_end = options["include_usage"]
     return start + value, start + value_end, b"true"

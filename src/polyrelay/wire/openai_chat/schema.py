@@ -2,11 +2,11 @@
 
 Where the two differ, what either allows is accepted, with these decisions:
 
-* `n` is 1..128 (WIRE 4.1) and token caps are 1..2^63-1: money is reserved by them, so both have an end.
+* `n` is 1..2^31 and token caps are 0..2^63-1: seed 001 names no end, the arithmetic of reservations has one.
 * An integer is written without fraction or exponent: `1.0` is refused, as OpenAI refuses it. A boolean is no number.
-* `stop` is a string or an array of strings of any length: seed 001 sets none, and vendors differ.
-* A tool's `type` is open, because vendors have their own; `function` and `custom` demand the member of that name.
-* `service_tier` is closed: a tier decides the price, so an unknown one cannot be reserved.
+* Arrays and maps have an end far above what vendors take, so that checking a body stays short.
+* A tool's `type` is open, because vendors have their own, and no member of a tool or a choice of one is demanded.
+* `response_format` demands neither `type` nor a schema; `service_tier` is any string.
 
 Null equals absent. Unknown members pass at every level.
 """
@@ -21,12 +21,22 @@ from msgspec import Meta
 from polyrelay.wire.openai_chat import messages
 from polyrelay.wire.openai_chat.messages import Message, Shape, TextPart
 
-TokenCap = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+MOST_CHOICES = 2**31
+"""Largest `n`, so that it fits any upstream's integer."""
+
+MOST_MESSAGES = 100_000
+MOST_TOOLS = 4_096
+MOST_STOPS = 1_000
+MOST_METADATA = 1_000
+MOST_BIASES = 10_000
+"""Elements and members: tens of times what any vendor takes (OpenAI: 128 functions, 4 stops, 16 metadata, 1,024
+biases), small enough that decoding what is kept takes well under 0.1 s."""
+
+TokenCap = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 Level = Literal["low", "medium", "high"]
 Modality = Literal["text", "audio"]
-ServiceTier = Literal["auto", "default", "flex", "scale", "priority", "fast"]
 ResponseFormatType = Literal["text", "json_object", "json_schema"]
 ToolMode = Literal["none", "auto", "required"]
 FunctionMode = Literal["none", "auto"]
@@ -48,8 +58,17 @@ class StreamOptions(Shape):
     include_obfuscation: bool | None = None
 
 
-class Function(Shape):
+class ToolFunction(Shape):
     """A function the model may call. `parameters` is a JSON Schema."""
+
+    name: str | None = None
+    description: str | None = None
+    parameters: AnyObject | None = None
+    strict: bool | None = None
+
+
+class Function(Shape):
+    """A function in the deprecated `functions`."""
 
     name: str
     description: str | None = None
@@ -69,15 +88,8 @@ class Tool(Shape):
     """A function unless `type` says otherwise."""
 
     type: str | None = None
-    function: Function | None = None
+    function: ToolFunction | None = None
     custom: CustomTool | None = None
-
-    def __post_init__(self) -> None:
-        """Demand the member the type names."""
-        if self.function is None and self.type in {None, "function"}:
-            raise ValueError("Object missing required field `function`")
-        if self.custom is None and self.type == "custom":
-            raise ValueError("Object missing required field `custom`")
 
 
 class Named(Shape):
@@ -86,38 +98,33 @@ class Named(Shape):
     name: str
 
 
+class Reference(Shape):
+    """Something that may be referred to by name."""
+
+    name: str | None = None
+
+
 class AllowedTools(Shape):
     """A subset of the tools."""
 
     mode: AllowedToolsMode
-    tools: list[AnyObject]
+    tools: Annotated[list[AnyObject], Meta(max_length=MOST_TOOLS)]
 
 
 class ToolChoice(Shape):
     """The one tool, or the subset, the model must use."""
 
     type: str | None = None
-    function: Named | None = None
-    custom: Named | None = None
+    function: Reference | None = None
+    custom: Reference | None = None
     allowed_tools: AllowedTools | None = None
-
-    def __post_init__(self) -> None:
-        """Demand the member the type names."""
-        kind = self.type or "function"
-        if kind in {"function", "custom", "allowed_tools"} and getattr(self, kind) is None:
-            raise ValueError(f"Object missing required field `{kind}`")
 
 
 class ResponseFormat(Shape):
     """How the answer is to be shaped. `json_schema` is a free object in seed 001 and stays one."""
 
-    type: ResponseFormatType
+    type: ResponseFormatType | None = None
     json_schema: AnyObject | None = None
-
-    def __post_init__(self) -> None:
-        """Demand the schema where one is announced."""
-        if self.type == "json_schema" and self.json_schema is None:
-            raise ValueError("Object missing required field `json_schema`")
 
 
 class Audio(Shape):
@@ -152,25 +159,25 @@ class ChatForm(Shape):
     """A chat completion request."""
 
     model: Annotated[str, Meta(min_length=1)]
-    messages: Annotated[list[Message], Meta(min_length=1)]
+    messages: Annotated[list[Message], Meta(min_length=1, max_length=MOST_MESSAGES)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    n: Annotated[int, Meta(ge=1, le=128)] | None = None
+    n: Annotated[int, Meta(ge=1, le=MOST_CHOICES)] | None = None
     max_tokens: TokenCap | None = None
     max_completion_tokens: TokenCap | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
-    stop: str | list[str] | None = None
-    logit_bias: dict[str, float] | None = None
+    stop: str | Annotated[list[str], Meta(max_length=MOST_STOPS)] | None = None
+    logit_bias: Annotated[dict[str, float], Meta(max_length=MOST_BIASES)] | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     seed: int | None = None
     user: str | None = None
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
-    tools: list[Tool] | None = None
+    tools: Annotated[list[Tool], Meta(max_length=MOST_TOOLS)] | None = None
     tool_choice: ToolMode | ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     functions: Annotated[list[Function], Meta(min_length=1, max_length=128)] | None = None
@@ -181,9 +188,9 @@ class ChatForm(Shape):
     modalities: list[Modality] | None = None
     audio: Audio | None = None
     prediction: Prediction | None = None
-    service_tier: ServiceTier | None = None
+    service_tier: str | None = None
     store: bool | None = None
-    metadata: dict[str, str] | None = None
+    metadata: Annotated[dict[str, str], Meta(max_length=MOST_METADATA)] | None = None
     web_search_options: WebSearchOptions | None = None
     moderation: AnyObject | None = None
 
@@ -210,7 +217,6 @@ SUPPORTED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "modalities": get_args(Modality),
         "prediction.type": ("content",),
         "prediction.content.type": ("text",),
-        "service_tier": get_args(ServiceTier),
         "web_search_options.search_context_size": get_args(Level),
         "web_search_options.user_location.type": ("approximate",),
         "source": get_args(Source),

@@ -17,7 +17,8 @@ class StreamTap:
 
     `meaningful`: a frame was seen that commits the answer: it carries more than a role. `error`: payload of the first
     error frame; `error_first`: it came before anything meaningful. `garbled`: a data frame was not a JSON object.
-    `finish`: the last finish reason. `usage`: the last usage stated. `content_bytes`: UTF-8 bytes of generated text.
+    `finish`: the last finish reason. `usage`: the last usage stated, zeros aside.
+    `content_bytes`: UTF-8 bytes of generated text.
     `terminator`: the `[DONE]` frame, kept back because the books are written before it leaves; whatever follows it is
     dropped. How the bytes are split into chunks changes neither the output nor what is observed.
     """
@@ -104,15 +105,21 @@ class StreamTap:
                 self.finish = choice.finish_reason
                 self._finished.add(choice.index)
         if seen.usage:
-            self.usage = usage.normalise(seen.usage) or self.usage
-        if seen.error is not None or event == b"error":
+            self._note_usage(usage.normalise(seen.usage))
+        failed = seen.error is not None or event == b"error"
+        if failed:
             if self.error is None:
                 self.error, self.error_first = data, not self.meaningful
         elif not self.meaningful:
             self.meaningful = reply.says_something(data)
         if self.strip_usage and seen.usage is not UNSET:
-            return b"" if seen.usage and seen.choices == [] else _without_usage(frame, data)
+            return b"" if seen.choices == [] and not failed else _without_usage(frame, data)
         return frame
+
+    def _note_usage(self, stated: Usage | None) -> None:
+        """Zeros after a real statement are a vendor's placeholder."""
+        if stated is not None and (self.usage is None or stated.input_tokens or stated.output_tokens):
+            self.usage = stated
 
     def _not_json(self, frame: bytes, data: bytes) -> bytes:
         text = data.strip()

@@ -5,7 +5,7 @@ name, `completion_tokens` the reasoning and audio ones. The details are taken ou
 left, and the rest is text; so the buckets always sum to `prompt_tokens + completion_tokens`.
 """
 
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -44,6 +44,8 @@ class Stated(msgspec.Struct, gc=False):
     prompt_cache_hit_tokens: Count | None = None
     cached_tokens: Count | None = None
 
+
+_Details = TypeVar("_Details", _PromptDetails, _CompletionDetails)
 
 _NO_PROMPT_DETAILS = _PromptDetails()
 _NO_COMPLETION_DETAILS = _CompletionDetails()
@@ -94,11 +96,33 @@ def _has_parts(stated: Stated) -> bool:
 
 
 def read(value: object) -> Stated | None:
-    """Usage from decoded JSON of any shape; None when it is not what the protocol says. Never raises."""
-    try:
-        return msgspec.convert(value, Stated)
-    except msgspec.ValidationError:
+    """Usage from decoded JSON of any shape, member by member; None when that is not an object. Never raises.
+
+    A member that cannot be read counts as absent, so that a vendor's slip in a detail never loses the sums.
+    """
+    if not isinstance(value, dict):
         return None
+    names = ("prompt_tokens", "completion_tokens", "prompt_cache_hit_tokens", "cached_tokens")
+    return Stated(
+        **_counts(value, names),
+        prompt_tokens_details=_details(value.get("prompt_tokens_details"), _PromptDetails),
+        completion_tokens_details=_details(value.get("completion_tokens_details"), _CompletionDetails),
+    )
+
+
+def _details(value: object, kind: type[_Details]) -> _Details | None:
+    return kind(**_counts(value, kind.__struct_fields__)) if isinstance(value, dict) else None
+
+
+def _counts(value: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: _count(value.get(name)) for name in names}
+
+
+def _count(value: object) -> int | None:
+    """A count in JSON; some vendors write 5.0."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return int(value) if abs(value) <= _MOST_TOKENS and value == int(value) else None
 
 
 def _split(total: int | None, *parts: int | None) -> list[int]:

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from polyrelay.kernel.errors import InvalidRequest
+from polyrelay.wire import echo
 from polyrelay.wire.openai_chat.schema import SUPPORTED
 
 _PLACE = re.compile(r" - at `(?:key` in `)?\$?\.?([^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `([^`]+)`")
 _BOUND = re.compile(r"Expected `(int|float)` (<=|>=) (\S+)")
-_LENGTH = re.compile(r"Expected `(array|str)` of length (<=|>=) (\d+)")
+_LENGTH = re.compile(r"Expected `(array|str|object)` of length (<=|>=) (\d+)")
 _TYPE = re.compile(r"Expected `([^`]+)`(?:, got `([^`]+)`)?")
 _VALUE = re.compile(r"Invalid (?:enum )?value (.*)", re.DOTALL)
 _POSITION = re.compile(r"\[[^\]]*\]")
@@ -40,6 +41,7 @@ _BOUND_CODES: Mapping[tuple[str, str], tuple[str, str]] = MappingProxyType(
 )
 _LENGTH_CODES: Mapping[tuple[str, str], tuple[str, str, str]] = MappingProxyType(
     {
+        ("object", "<="): ("object_above_max_length", "too many members", "an object with at most {} members"),
         ("array", ">="): ("empty_array", "empty array", "an array with at least {} element(s)"),
         ("array", "<="): ("array_above_max_length", "array too long", "an array with at most {} elements"),
         ("str", ">="): ("empty_string", "empty string", "a string with at least {} character(s)"),
@@ -85,7 +87,8 @@ def _value(text: str, param: str | None) -> InvalidRequest | None:
         return None
     supported = SUPPORTED.get(_POSITION.sub("", param or ""), ())
     allowed = f" Supported values are: {', '.join(map(repr, supported))}." if supported else ""
-    return InvalidRequest(f"Invalid value for '{param}': {found[1]}.{allowed}", code="invalid_value", param=param)
+    given = f"'{echo.cut(found[1][1:-1])}'" if found[1].startswith("'") else echo.cut(found[1])
+    return InvalidRequest(f"Invalid value for '{param}': {given}.{allowed}", code="invalid_value", param=param)
 
 
 def _wrong_type(text: str, param: str | None) -> InvalidRequest:

@@ -52,7 +52,11 @@ def test_when_to_come_back_and_extra_headers() -> None:
     ("body", "native"),
     [
         (b'{"error":{"message":"x"}}', True),
-        (b'{"error":"x"}', True),
+        (b'{"error":{"message":"","code":5}}', True),
+        (b'{"error":{"message":5}}', False),
+        (b'{"error":{}}', False),
+        (b'{"error":[]}', False),
+        (b'{"error":"x"}', False),
         (b'{"error":null}', False),
         (b'{"message":"x"}', False),
         (b"[]", False),

@@ -170,6 +170,32 @@ def test_repeated_keys_in_the_options_of_a_stream_are_refused() -> None:
     assert (found.param, found.code) == ("stream_options.include_usage", "duplicate_member")
 
 
+@pytest.mark.parametrize("stream", ["", ',"stream":true'])
+@pytest.mark.parametrize(
+    ("options", "key", "code"),
+    [
+        ('{"include_usage":true,"include_usage":true}', "include_usage", "duplicate_member"),
+        ('{"x":1,"x":1}', "x", "duplicate_member"),
+        ('{"Include_Usage":true}', "Include_Usage", "unknown_parameter"),
+        ('{"include_usage":true,"INCLUDE_OBFUSCATION":true}', "INCLUDE_OBFUSCATION", "unknown_parameter"),
+    ],
+)
+def test_options_are_always_looked_at(stream: str, options: str, key: str, code: str) -> None:
+    found = refusal(text(stream + ',"stream_options":' + options))
+    assert (found.param, found.code) == (f"stream_options.{key}", code)
+
+
+def test_options_have_an_end() -> None:
+    found = refusal(text(',"stream_options":' + json.dumps({f"k{i}": 0 for i in range(1001)})))
+    assert (found.param, found.code) == ("stream_options", "too_many_members")
+
+
+def test_echoes_are_cut() -> None:
+    found = refusal(text(',"verbosity":"' + "v" * 65 + '"'))
+    assert found.message.startswith("Invalid value for 'verbosity': '" + "v" * 63 + "…'.")
+    assert "'" + "v" * 64 + "'" in refusal(text(',"verbosity":"' + "v" * 64 + '"')).message
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"\xef\xbb\xbf{}", b'{"model":"m"', text(',"x":"\\ud800"'), text()[:-4]])
 def test_what_is_not_json_is_a_bad_request(body: bytes) -> None:
     assert refusal(body).code == "invalid_json"

@@ -184,7 +184,19 @@ def test_a_usage_of_the_wrong_type_is_no_usage() -> None:
     tap, out = tapped(frame(choices=[], usage={"prompt_tokens": "3"}), strip=True)
     assert tap.usage is None
     assert tap.garbled is False
-    assert out == frame(choices=[])
+    assert out == b""
+
+
+@pytest.mark.parametrize("zeros", [{"prompt_tokens": 0, "completion_tokens": 0}, {"prompt_tokens": 0}])
+def test_zeros_do_not_replace_a_usage(zeros: dict[str, int]) -> None:
+    tap, _ = tapped(frame(choices=[], usage=USAGE), frame(choices=[], usage=zeros))
+    assert tap.usage == Usage(input_text=3, output_text=2)
+    assert tapped(frame(choices=[], usage=zeros))[0].usage == Usage()
+
+
+def test_a_slip_in_a_detail_keeps_the_sums() -> None:
+    tap, _ = tapped(frame(choices=[], usage={**USAGE, "prompt_tokens": 3.0, "prompt_tokens_details": []}))
+    assert tap.usage == Usage(input_text=3, output_text=2)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +204,10 @@ def test_a_usage_of_the_wrong_type_is_no_usage() -> None:
     [
         (frame(choices=[], usage=USAGE), b""),
         (frame(usage=USAGE, choices=[]), b""),
-        (frame(choices=[], usage=None), frame(choices=[])),
+        (frame(choices=[], usage=None), b""),
+        (frame(choices=[], usage=[]), b""),
+        (frame(choices=[]), frame(choices=[])),
+        (frame(choices=[], error={"message": "x"}, usage=None), frame(choices=[], error={"message": "x"})),
         (frame(choices=[{"delta": {}}], usage=None), frame(choices=[{"delta": {}}])),
         (frame(choices=[{"delta": {}}], usage=USAGE), frame(choices=[{"delta": {}}])),
         (frame(usage=None, choices=[{"delta": {}}]), frame(choices=[{"delta": {}}])),
