@@ -46,7 +46,7 @@ REGISTRY_HOST = re.compile(
 MACHINE_PATH = re.compile(r"(?<![\w./$}*-])/(work|root|home)/")
 SUPPRESSION = re.compile(r"noqa(:\s*[A-Z]+\d+(,\s*[A-Z]+\d+)*)?|pragma: no cover|type: ignore(\[[\w, -]+\])?")
 
-SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "polyrelay-data", "build", "dist"})
+SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "polyrelay-data", "polyrelay-demo", "build", "dist"})
 SHOWN_DOT_NAMES = frozenset({".ci", ".gitignore", ".importlinter"})
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

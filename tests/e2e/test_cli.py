@@ -66,7 +66,8 @@ def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
     made = command(tmp_path, "keys", "create", "--account", "[bold]ann", *terms, *data)
     token = made.stdout.strip()
     assert re.fullmatch(r"pr-[\w-]{43}", token)
-    assert made.stderr.count("\n") == 1
+    assert made.stderr.startswith(f"Made {tmp_path}/data/secrets.toml. Back it up")
+    assert made.stderr.count("\n") == 2
     assert "cannot be shown again" in made.stderr
     assert "[bold]ann" in made.stderr
     assert token not in made.stderr
@@ -104,7 +105,26 @@ WRONG: dict[str, tuple[tuple[str, ...], int, str]] = {
     "no folder": (("init", "wrong.toml/x"), 3, "wrong.toml/x: Not a directory"),
     "no data folder": (("keys", "list", "--data", "wrong.toml/x"), 3, "wrong.toml/x"),
     "unknown key": (("keys", "revoke", "key_0", "--data", "data"), 1, "no key has the id 'key_0'"),
-    "no network": (("keys", "create", "--account", "a", "--network", "home", "--data", "data"), 1, "not a network"),
+    "no network": (("keys", "create", "--account", "a", "--network", "home", "--data", "data"), 2, "not a network"),
+    "no account": (("keys", "create", "--account", " ", "--data", "data"), 2, "--account"),
+    "no model": (("keys", "create", "--account", "a", "--model", "", "--data", "data"), 2, "--model"),
+    "negative limit": (("keys", "create", "--account", "a", "--rpm", "-1", "--data", "data"), 2, "--rpm"),
+    "limit too large": (("keys", "create", "--account", "a", "--tpm", "9" * 23, "--data", "data"), 2, "--tpm"),
+    "no certificate": (
+        ("serve", "--config", "tls.toml"),
+        3,
+        "tls.toml:2: server.tls_certificate: file ",
+    ),
+    "no authorities": (
+        ("serve", "--config", "authorities.toml"),
+        3,
+        "authorities.toml:5: channels[0].ca_file: file ",
+    ),
+    "no credential": (
+        ("serve", "--config", "credential.toml"),
+        3,
+        "credential.toml:5: channels[0].credentials[0].file: file ",
+    ),
 }
 
 
@@ -112,6 +132,11 @@ WRONG: dict[str, tuple[tuple[str, ...], int, str]] = {
 def test_errors_go_to_standard_error_with_their_code(name: str, tmp_path: Path) -> None:
     (tmp_path / "wrong.toml").write_text("[server]\nprot = 1\n")
     (tmp_path / "value.toml").write_text("server.port = 70000\n")
+    (tmp_path / "tls.toml").write_text('[server]\ntls_certificate = "c.pem"\ntls_key = "k.pem"\n')
+    block = '[[channels]]\nname = "m"\nprovider = "openai"\nbase_url = "http://127.0.0.1:1/v1"\n'
+    rest = 'models = ["m"]\ncredentials = [{ value = "v" }]\n'
+    (tmp_path / "authorities.toml").write_text(f'{block}ca_file = "missing.pem"\n{rest}')
+    (tmp_path / "credential.toml").write_text(f'{block}credentials = [{{ file = "missing" }}]\nmodels = ["m"]\n')
     arguments, code, message = WRONG[name]
     done = command(tmp_path, *arguments)
     assert (done.returncode, done.stdout) == (code, "")
@@ -127,8 +152,14 @@ def test_a_taken_port_is_told(sandbox: Vendor, tmp_path: Path) -> None:
     assert "--port" in done.stderr
 
 
-def test_help_names_the_exit_codes(tmp_path: Path) -> None:
-    assert "Exit codes: 0 done" in " ".join(command(tmp_path, "serve", "--help").stdout.split())
+@pytest.mark.parametrize("words", ["", "serve", "keys", "keys create", "tariffs", "tariffs show"])
+def test_help_names_the_exit_codes(words: str, tmp_path: Path) -> None:
+    assert "Exit codes: 0 done" in " ".join(command(tmp_path, *words.split(), "--help").stdout.split())
+
+
+def test_help_tells_where_the_configuration_is_looked_for(tmp_path: Path) -> None:
+    shown = command(tmp_path, "serve", "--help", env={"COLUMNS": "200"}).stdout
+    assert "Configuration file (default: $POLYRELAY_CONFIG, else ./polyrelay.toml)." in shown
 
 
 # ── doctor ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -178,7 +209,8 @@ def test_doctor_names_problems_and_remedies(sandbox: Vendor, tmp_path: Path) -> 
 
 def test_the_demo_once_shows_an_answer_and_what_it_took(tmp_path: Path) -> None:
     done = command(tmp_path, "demo", "--once", "--port", "0")
-    assert (done.returncode, done.stderr) == (0, "")
+    made = "Made polyrelay-demo/secrets.toml. Back it up together with the database.\n"
+    assert (done.returncode, done.stderr) == (0, made)
     text, _, facts = done.stdout.partition("\n\n")
     assert "sandbox" in text
     assert re.search(r"usage +\d+ tokens in, \d+ out\n", facts)

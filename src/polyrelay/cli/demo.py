@@ -27,7 +27,7 @@ PREFERRED_PORT = 8080
 def demo(
     *,
     once: Annotated[bool, typer.Option("--once", help="End after the first answer.")] = False,
-    data: Annotated[Path, typer.Option(help="Where database and secrets go.")] = Path("polyrelay-data"),
+    data: Annotated[Path, typer.Option(help="Where database and secrets go.")] = Path("polyrelay-demo"),
     port: Annotated[int, typer.Option(min=0, max=65535, help="The relay's port; 0 picks a free one.")] = PREFERRED_PORT,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:

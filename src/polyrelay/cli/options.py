@@ -14,7 +14,7 @@ DEFAULT_FILE = Path("polyrelay.toml")
 
 Config = Annotated[
     Path | None,
-    typer.Option("--config", "-c", help="Configuration file [default: $POLYRELAY_CONFIG, else ./polyrelay.toml]."),
+    typer.Option("--config", "-c", help="Configuration file (default: $POLYRELAY_CONFIG, else ./polyrelay.toml)."),
 ]
 Data = Annotated[Path | None, typer.Option("--data", help="Data folder, instead of the configuration's.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]

@@ -28,7 +28,7 @@ class Exit(IntEnum):
     """A file, a variable or the data folder is wrong; the message says where."""
 
 
-EXIT_CODES = "Exit codes: 0 done, 1 the answer is no, 2 wrong usage, 3 wrong configuration, 130 ^C."
+EXIT_CODES = "Exit codes: 0 done, 1 the answer is no or no such thing, 2 wrong usage, 3 wrong configuration, 130 ^C."
 
 
 def code(error: PolyrelayError) -> Exit:

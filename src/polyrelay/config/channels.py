@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from polyrelay.config import files
 from polyrelay.config.locate import KeyPath
 from polyrelay.config.problems import Problem, fail
 from polyrelay.routing.channel import Channel, Credential
@@ -18,14 +19,16 @@ def _unknown_place(_: KeyPath) -> str:
 def resolve(
     settings: Settings, environ: Mapping[str, str], where: Callable[[KeyPath], str] = _unknown_place
 ) -> tuple[Channel, ...]:
-    """The channels with their credentials in clear. Apart from loading, because only serving needs the secrets.
+    """The channels with their credentials in clear, all TLS files checked. Apart from loading, because only serving
+    needs them.
 
     `where` places a path in messages (`load.Source.where`).
 
     Raises:
-        ConfigurationError: a variable is not set, a file cannot be read, or there is no key in them.
+        ConfigurationError: a variable is not set, a file cannot be read, there is no key in them, or a TLS file does
+            not load.
     """
-    problems: list[Problem] = []
+    problems = list(files.certificate(settings.server))
     channels = [
         _channel(channel, ("channels", position), environ, problems)
         for position, channel in enumerate(settings.channels)
@@ -36,6 +39,7 @@ def resolve(
 
 def _channel(channel: ChannelSettings, path: KeyPath, environ: Mapping[str, str], problems: list[Problem]) -> Channel:
     credentials: list[Credential] = []
+    problems += files.authorities(channel.ca_file, (*path, "ca_file"))
     for position, credential in enumerate(channel.credentials):
         found = _secret(credential, (*path, "credentials", position), environ)
         if isinstance(found, Problem):

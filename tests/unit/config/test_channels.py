@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,8 +6,10 @@ import pytest
 from polyrelay.config.channels import resolve
 from polyrelay.config.load import read
 from polyrelay.kernel.errors import ConfigurationError
+from polyrelay.sandbox import certificate as sandbox_certificate
+from polyrelay.sandbox.certificate import Certificates
 from polyrelay.settings.channels import ChannelSettings, CredentialSettings, ModelSettings
-from polyrelay.settings.root import Settings
+from polyrelay.settings.root import ServerSettings, Settings
 from polyrelay.settings.timeouts import Timeouts
 
 
@@ -22,7 +25,6 @@ def settings(*credentials: CredentialSettings) -> Settings:
         timeouts=Timeouts(idle=9),
         proxy="http://proxy:3128",
         http2=False,
-        ca_file="ca.pem",
     )
     return Settings(channels=(channel,))
 
@@ -46,7 +48,7 @@ def test_a_channel_is_made_ready(tmp_path: Path) -> None:
     assert channel.base_url == "https://api.example.com/v1"
     assert dict(channel.models) == {"a": "a", "fast": "b-mini"}
     assert (channel.priority, channel.weight, channel.timeouts.idle) == (2, 3, 9)
-    assert (channel.proxy, channel.http2, channel.ca_file) == ("http://proxy:3128", False, "ca.pem")
+    assert (channel.proxy, channel.http2) == ("http://proxy:3128", False)
     assert "from-env" not in repr(channel)
 
 
@@ -75,3 +77,64 @@ def test_the_line_is_told_when_it_is_known(tmp_path: Path) -> None:
     configuration = read(path, {})
     with pytest.raises(ConfigurationError, match=r"relay\.toml:6: channels\[0\]\.credentials\[0\]\.env"):
         resolve(configuration.settings, {}, configuration.source.where)
+
+
+# ── TLS files ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def trusting(ca_file: Path) -> Settings:
+    (channel,) = settings(CredentialSettings(value="v")).channels
+    return Settings(channels=(replace(channel, ca_file=str(ca_file)),))
+
+
+def serving(chain: Path, key: Path) -> Settings:
+    return Settings(server=ServerSettings(tls_certificate=str(chain), tls_key=str(key)))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return sandbox_certificate.ensure(tmp_path_factory.mktemp("tls"))
+
+
+def test_authorities_that_load_are_taken(files: Certificates) -> None:
+    (channel,) = resolve(trusting(files.ca), {})
+    assert channel.ca_file == str(files.ca)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [(None, "cannot be read: No such file"), ("", "holds no cert"), ("nothing", "holds no cert")]
+)
+def test_authorities_that_do_not_load_are_named(text: str | None, found: str, tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(trusting(file), {})
+    assert str(caught.value).startswith(f"configuration: channels[0].ca_file: file {file} {found}")
+    assert str(caught.value).endswith("; allowed: a PEM file of the authorities to trust")
+
+
+def test_a_certificate_that_loads_is_taken(files: Certificates) -> None:
+    assert resolve(serving(files.chain, files.key), {}) == ()
+
+
+MISSING = Path("/nowhere/file")
+
+
+def test_a_missing_certificate_or_key_is_named(files: Certificates) -> None:
+    for name, wanted in (("certificate", serving(MISSING, files.key)), ("key", serving(files.chain, MISSING))):
+        with pytest.raises(
+            ConfigurationError, match=rf": server\.tls_{name}: file /nowhere/file cannot be read: No such"
+        ):
+            resolve(wanted, {})
+
+
+def test_a_key_of_another_certificate_is_refused(files: Certificates, tmp_path: Path) -> None:
+    other = sandbox_certificate.ensure(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"server\.tls_certificate: .* does not load with .*; allowed: PEM"):
+        resolve(serving(files.chain, other.key), {})
+
+
+def test_a_text_that_is_no_certificate_is_refused(files: Certificates) -> None:
+    with pytest.raises(ConfigurationError, match=r"server\.tls_certificate: .* does not load with .*; allowed: PEM"):
+        resolve(serving(Path(__file__), files.key), {})
