@@ -54,7 +54,7 @@ USER_AGENT = f"polyrelay/{polyrelay.__version__}"
 KEY_REFRESH_SECONDS = 0.25
 """How long a key revoked by another process may still work."""
 
-GC_ALLOCATIONS = 50_000
+GC_ALLOCATIONS = 10_000
 """New containers before the cyclic collector looks at the young ones; Python's own 700 costs 2 % of a busy relay."""
 
 FILE_WATCH_SECONDS = 0.5
@@ -260,7 +260,7 @@ async def _running(chores: list[Coroutine[None, None, None]]) -> AsyncIterator[N
 def _settle_heap() -> None:
     """What was made until now lives as long as the process: keep the collector from looking at it again.
 
-    Exchanges leave no cycles behind, so it need not look often either.
+    Exchanges that succeed leave no cycles behind, so it need not look often either; some that fail do.
     """
     gc.collect()
     gc.freeze()
