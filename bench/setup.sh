@@ -28,16 +28,24 @@ debian_tools() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
 }
 
+# The distribution's own interpreter where it is recent enough, for every Python contender alike: one that somebody compiled
+# without profile-guided optimisation, as version managers do, is slower.
+distribution_python() {
+  /usr/bin/python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo /usr/bin/python3 || echo python3
+}
+
 # python_peer FOLDER PACKAGE...: a virtual environment holding one peer. The stamp is written last, so a half install is redone.
 python_peer() {
-  local folder="$cache/$1" wanted="${*:2}"
+  local python folder="$cache/$1"
+  python="$(distribution_python)"
+  local wanted="$python ${*:2}"
   [ "$(cat "$folder/installed" 2>/dev/null)" = "$wanted" ] && return
   rm -rf "$folder"
   if command -v uv >/dev/null; then
-    uv venv -q --no-python-downloads "$folder"
+    uv venv -q --no-python-downloads --python "$python" "$folder"
     uv pip install -q --python "$folder/bin/python" "${@:2}"
   else
-    python3 -m venv "$folder"
+    "$python" -m venv "$folder"
     "$folder/bin/pip" install -q "${@:2}"
   fi
   echo "$wanted" >"$folder/installed"
@@ -56,11 +64,9 @@ portkey_peer() {
   echo "$wanted" >"$folder/installed"
 }
 
-# Ourselves under the distribution's own interpreter where it is recent enough: a Python that somebody compiled without
-# profile-guided optimisation, as version managers do, costs every Python contender a fifth.
 polyrelay_itself() {
-  local folder="$cache/polyrelay" python=/usr/bin/python3
-  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || python=python3
+  local python folder="$cache/polyrelay"
+  python="$(distribution_python)"
   "$here/../.venv/bin/uv" venv -q --allow-existing --no-python-downloads --python "$python" "$folder"
   "$here/../.venv/bin/uv" pip sync -q --python "$folder/bin/python" --require-hashes "$here/../requirements/run.lock"
   echo "$here/../src" >"$("$folder/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/polyrelay.pth"
