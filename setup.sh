@@ -36,6 +36,18 @@ missing_programs() {
     done
 }
 
+# postgresql_server installs Debian's PostgreSQL, whose programs the tests start. The package would make a database
+# cluster of its own and start it, which nobody here needs.
+postgresql_server() {
+    for initdb in /usr/lib/postgresql/*/bin/initdb; do
+        [ ! -x "$initdb" ] || return 0
+    done
+    # shellcheck disable=SC2016  # root's shell expands it
+    as_root sh -c '[ -e "$1" ] || { mkdir -p "${1%/*}" && echo "create_main_cluster = off" >"$1"; }' sh \
+        /etc/postgresql-common/createcluster.conf || true
+    debian_packages postgresql
+}
+
 # newest_python CONDITION prints the newest interpreter for which the Python expression CONDITION holds.
 newest_python() {
     for name in python3.14 python3.13 python3.12 python3.11 python3; do
@@ -95,6 +107,7 @@ test)
     missing=$(missing_programs nginx curl)
     # shellcheck disable=SC2086  # a list of words
     [ -z "$missing" ] || debian_packages $missing
+    postgresql_server
     exec sh tools/check.sh "$@"
     ;;
 install) install "${1:-run}" ;;

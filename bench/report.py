@@ -23,9 +23,10 @@ machine.
   requests per second and times are limited by the load, not by the gateway (its CPU figures are not affected)
 * TLS (verified) from every gateway to the upstream; clients speak plain HTTP to gateways, and to the upstream for
   `direct`, so an added time includes the gateway's TLS
-* polyrelay: authentication, request, token and concurrency limits on; the ledger is the in-memory twin. LiteLLM: master
-  key, no database. TensorZero: no authentication (needs Postgres), observability off. Portkey: no authentication (keeps
-  no keys). nginx: one worker, `proxy_buffering off`, no access log
+* polyrelay: authentication, request, token and concurrency limits, prices and the ledger on (holds and charges in its
+  journal, posted to SQLite with a usage record for every exchange). LiteLLM: master key, no database. TensorZero: no
+  authentication (needs Postgres), observability off. Portkey: no authentication (keeps no keys). nginx: one worker,
+  `proxy_buffering off`, no access log
 * CPU is user and system time of the contender's own processes, divided by completed requests or delivered events (a
   stream's set-up is spread over its 64 events)
 * `added` is the median less the median of `direct`

@@ -1,4 +1,5 @@
-"""Writes docs/configuration.md from the settings' dataclasses: the page cannot say what the code does not.
+"""Writes docs/configuration.md from the settings' dataclasses, the template of `polyrelay init` and the format of
+tariffs: the page cannot say what the code does not.
 
 `--check` writes nothing and exits with 1 when the page is not current.
 """
@@ -13,18 +14,23 @@ import typing
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from polyrelay.settings import bounds, channels, root, timeouts
+from polyrelay.cli import init
+from polyrelay.metering import read
+from polyrelay.settings import bounds, channels, ledger, limits, root, timeouts
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "configuration.md"
 
 TABLES = (
     ("server", root.ServerSettings),
+    ("database", root.DatabaseSettings),
     ("bounds", bounds.Bounds),
     ("answers", root.AnswerSettings),
     ("cors", root.CorsSettings),
     ("log", root.LogSettings),
     ("key_defaults", root.KeyDefaults),
+    ("ledger", ledger.LedgerSettings),
+    ("[limits]", limits.LimitSettings),
     ("[channels]", channels.ChannelSettings),
     ("[channels.credentials]", channels.CredentialSettings),
     ("[channels.models]", channels.ModelSettings),
@@ -32,7 +38,7 @@ TABLES = (
 )
 """Table name in the file, and the dataclass it is read into."""
 
-HEAD = """\
+HEAD = f"""\
 # Configuration
 
 <!-- Written by tools/settings_page.py from the docstrings in src/polyrelay/settings: `just settings-page`. -->
@@ -42,22 +48,21 @@ A wrong file is refused with the line, the key, and what is allowed. `SIGHUP`, o
 again; when it is wrong the old configuration stays in force and the log says why.
 
 ```toml
-[server]
-host = "127.0.0.1"
-port = 8080
-data = "./polyrelay-data"
-
-[[channels]]
-name = "main"
-provider = "openai"
-base_url = "https://api.example.com/v1"
-credentials = [{ env = "MAIN_API_KEY" }]
-models = ["gpt-4o", { name = "fast", upstream = "gpt-4o-mini" }]
-priority = 0
-weight = 1
-```
+{init.TEMPLATE}```
 
 A model written as a string is served under the vendor's own name.
+"""
+
+_FORMAT = inspect.cleandoc(read.__doc__ or "").partition("\n\n")[2].rpartition("\n\n")[0]
+
+TARIFFS = f"""
+## `[[tariffs]]`, `[groups]`
+
+What models cost, over the vendors' list prices that are shipped. A model without any price is not served.
+
+{_FORMAT}
+
+`[groups]` has a multiplier of every price for each customer group, such as `vip = "0.8"`.
 """
 
 
@@ -116,6 +121,7 @@ def page() -> str:
     lines = [HEAD.rstrip()]
     for name, settings in TABLES:
         lines.extend(section(name, settings))
+    lines.append(TARIFFS.rstrip())
     return "\n".join(lines) + "\n"
 
 

@@ -1,5 +1,5 @@
 # ruff: noqa: D102 - the base class says what its methods mean
-"""Ourselves: the product as `polyrelay serve` starts it, with a client key from the store and its limits counting."""
+"""Ourselves: the product as `polyrelay serve` starts it: a key from the store, limits, prices, and a funded account."""
 
 import http.client
 import importlib.metadata
@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from load.target import Target
 from process import Failed
@@ -15,6 +16,14 @@ from contenders.base import Contender
 
 _ENOUGH = 1_000_000_000_000
 """A limit that counts but never refuses."""
+
+_FUNDS = "1000000000"
+"""More than the longest run can spend."""
+
+_PRICES = 'sell = { input_text = "0.15", cached_read = "0.075", output_text = "0.60" }'
+_COSTS = 'cost = { input_text = "0.15", cached_read = "0.075", output_text = "0.60" }'
+_MAXIMA = "maxima = { context = 10_000_000, output = 16_384 }"
+"""A window that the largest body fits into, so that its upper bound is the body's own."""
 
 _COMMAND_SECONDS = 30.0
 
@@ -25,8 +34,16 @@ def _python() -> Path:
     return own if own.exists() else Path(sys.executable)
 
 
+def _ask(command: list[str]) -> Any:
+    """What a command answers as JSON. Raises `Failed`."""
+    made = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_COMMAND_SECONDS)
+    if made.returncode:
+        raise Failed(f"{' '.join(command[3:5])} ended with {made.returncode}: {made.stderr[-400:]}")
+    return json.loads(made.stdout)
+
+
 class Polyrelay(Contender):
-    """One worker, SQLite data folder, authentication and limits on."""
+    """One worker, SQLite data folder; authentication, limits and ledger on, a usage record for every exchange."""
 
     name = "polyrelay"
     title = "polyrelay"
@@ -53,20 +70,15 @@ class Polyrelay(Contender):
             lines += [f'base_url = "{self.site.base_url(model)}"', f'models = ["{model}"]']
             lines += ['credentials = [{ value = "upstream" }]']
             lines += [f'ca_file = "{self.site.upstreams.certificate.authority}"']
+        for model in self.site.models:
+            lines += ["[[tariffs]]", f'model = "{model}"', _PRICES, _COSTS, _MAXIMA]
         config.write_text("\n".join(lines) + "\n")
         command = [str(_python()), "-m", "polyrelay"]
         if not self.key:
             limits = ["--rpm", str(_ENOUGH), "--tpm", str(_ENOUGH), "--concurrency", "100000"]
-            made = subprocess.run(
-                [*command, "keys", "create", "--account", "bench", *limits, "--config", str(config), "--json"],
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=_COMMAND_SECONDS,
-            )
-            if made.returncode:
-                raise Failed(f"keys create ended with {made.returncode}: {made.stderr[-400:]}")
-            self.key = json.loads(made.stdout)["key"]
+            where = ["--config", str(config), "--json"]
+            self.key = _ask([*command, "keys", "create", "--account", "bench", *limits, *where])["key"]
+            _ask([*command, "topup", "bench", _FUNDS, *where])
         return [*command, "serve", "--config", str(config)], {}
 
     def target(self, model: str) -> Target:

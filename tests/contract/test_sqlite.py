@@ -1,5 +1,6 @@
-"""What only the database can get wrong: files, versions, other processes."""
+"""What only SQLite's file can get wrong: who may read it, versions, other processes."""
 
+import asyncio
 import os
 import secrets
 import sqlite3
@@ -7,37 +8,47 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Coroutine
 from contextlib import closing
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
 from polyrelay.access import key
 from polyrelay.kernel.errors import ConfigurationError
-from polyrelay.settings.root import KeyDefaults
 from polyrelay.state.clock import SystemClock
-from polyrelay.storage import folder
-from polyrelay.storage.database import open_database
-from polyrelay.storage.directory import KeyDirectory, SqliteKeySource
+from polyrelay.storage import folder, revision
+from polyrelay.storage.database import Tx, open_sqlite, opened
+from polyrelay.storage.directory import KeyDirectory
 from polyrelay.storage.keys import KeyStore
+from polyrelay.storage.records import StoredKey
+from polyrelay.storage.rings import Ring
 from polyrelay.storage.secrets import load_or_create
+from polyrelay.storage.sqlite_keys import SqliteKeySource
 
-SECRET = bytes(range(32))
+RING = Ring("f-1", {"f-1": bytes(range(32))})
 
 OTHER_PROCESS = """
-import sys
+import asyncio, sys
 from pathlib import Path
 from polyrelay.state.clock import SystemClock
-from polyrelay.storage.database import open_database
+from polyrelay.storage.database import opened
 from polyrelay.storage.keys import KeyStore
-database = open_database(Path(sys.argv[1]))
-store = KeyStore(database, bytes(range(32)), SystemClock())
-if sys.argv[2] == "create":
-    store.create_key(store.ensure_account("acme").id, sys.argv[3])
-else:
-    store.revoke(store.list_keys()[0].id)
-database.close()
+from polyrelay.storage.rings import Ring
+
+async def main(data, action, token=None):
+    async with opened("", Path(data)) as database:
+        store = KeyStore(database, lambda: Ring("f-1", {"f-1": bytes(range(32))}), SystemClock())
+        if action == "create":
+            await store.create_key((await store.ensure_account("acme")).id, token)
+        else:
+            await store.revoke((await store.list_keys())[0].id)
+
+asyncio.run(main(*sys.argv[1:]))
 """
+
+T = TypeVar("T")
 
 
 def new_token() -> str:
@@ -45,7 +56,22 @@ def new_token() -> str:
 
 
 def directory_of(data: Path) -> KeyDirectory:
-    return KeyDirectory(SqliteKeySource(data / folder.DATABASE), SECRET)
+    return KeyDirectory(SqliteKeySource(data), lambda: RING.keys)
+
+
+def within(data: Path, use: Callable[[KeyStore], Coroutine[Any, Any, T]]) -> T:
+    async def run() -> T:
+        async with opened("", data) as database:
+            return await use(KeyStore(database, lambda: RING, SystemClock()))
+
+    return asyncio.run(run())
+
+
+def add_key(data: Path, token: str) -> StoredKey:
+    async def use(store: KeyStore) -> StoredKey:
+        return await store.create_key((await store.ensure_account("acme")).id, token)
+
+    return within(data, use)
 
 
 def mode(path: Path) -> int:
@@ -66,17 +92,14 @@ def test_another_process_makes_and_revokes_while_we_serve(tmp_path: Path) -> Non
 
 
 def test_only_changed_rows_are_read_again(tmp_path: Path) -> None:
-    with closing(open_database(tmp_path)) as database:
-        store = KeyStore(database, SECRET, SystemClock())
-        account = store.create_account("acme").id
-        made = [store.create_key(account, new_token()) for _ in range(3)]
-        with closing(SqliteKeySource(tmp_path / folder.DATABASE)) as source:
-            assert [each.id for each in source.changes()] == [each.id for each in made]
-            store.create_account("other")
-            assert list(source.changes()) == []
-            store.revoke(made[1].id)
-            assert [each.id for each in source.changes()] == [made[1].id]
-        assert store.change_number() == 4
+    made = [add_key(tmp_path, new_token()) for _ in range(3)]
+    with closing(SqliteKeySource(tmp_path)) as source:
+        assert [each.key for each in source.changes()] == [each.id for each in made]
+        within(tmp_path, lambda store: store.create_account("other"))
+        assert list(source.changes()) == []
+        within(tmp_path, lambda store: store.revoke(made[1].id))
+        assert [each.key for each in source.changes()] == [made[1].id]
+    assert within(tmp_path, KeyStore.change_number) == 4
 
 
 def test_files_are_private(tmp_path: Path) -> None:
@@ -84,57 +107,58 @@ def test_files_are_private(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         load_or_create(data)
-        with closing(open_database(data)) as database:
-            KeyStore(database, SECRET, SystemClock()).create_account("acme")
-            modes = {path.name: mode(path) for path in data.iterdir()}
+
+        async def look() -> dict[str, int]:
+            async with opened("", data) as database:
+                await database.write(lambda tx: tx.execute("INSERT INTO meta (name, value) VALUES ('a', 'b')"))
+                return {path.name: mode(path) for path in data.iterdir()}
+
+        modes = asyncio.run(look())
     finally:
         os.umask(before)
     assert mode(data) == 0o700
     assert set(modes.values()) == {0o600}
-    assert {"polyrelay.db", "secrets.toml"} <= modes.keys()
+    assert {"polyrelay.db", "polyrelay.db-wal", "secrets.toml"} <= modes.keys()
 
 
 def test_connections_are_as_promised(tmp_path: Path) -> None:
-    with closing(open_database(tmp_path)) as database, database.read() as connection:
-        pragmas = {
-            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
-            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "user_version")
-        }
-    assert pragmas == {
-        "journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000, "user_version": 1,
+    async def pragmas(tx: Tx) -> dict[str, Any]:
+        names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "user_version")
+        return {name: next(iter(dict((await tx.fetch(f"PRAGMA {name}"))[0]).values())) for name in names}
+
+    async def look() -> dict[str, Any]:
+        async with opened("", tmp_path) as database:
+            return await database.write(pragmas)
+
+    assert asyncio.run(look()) == {
+        "journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30000,
+        "user_version": revision.REVISION,
     }  # fmt: skip
-
-
-def test_a_newer_database_is_refused_by_writers_and_readers(tmp_path: Path) -> None:
-    open_database(tmp_path).close()
-    with closing(sqlite3.connect(tmp_path / folder.DATABASE)) as connection:
-        connection.execute("PRAGMA user_version = 7")
-    with pytest.raises(ConfigurationError, match="newer polyrelay \\(schema 7; this one knows 1\\)"):
-        open_database(tmp_path)
-    with pytest.raises(ConfigurationError, match="newer polyrelay"):
-        directory_of(tmp_path)
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / folder.DATABASE
     path.write_bytes(b"this is no database at all" * 100)
     with pytest.raises(ConfigurationError, match="not a SQLite database"):
-        open_database(tmp_path)
+        asyncio.run(open_sqlite(tmp_path))
     path.unlink()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE theirs (id)")
     with pytest.raises(ConfigurationError, match="not polyrelay's"):
-        open_database(tmp_path)
+        asyncio.run(open_sqlite(tmp_path))
+    with pytest.raises(ConfigurationError, match="not polyrelay's"):
+        directory_of(tmp_path)
 
 
 def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
+    async def use(store: KeyStore) -> None:
+        account = await store.ensure_account("shared")
+        for _ in range(10):
+            await store.create_key(account.id, new_token())
+
     def work(number: int) -> None:
         try:
-            with closing(open_database(tmp_path)) as database:
-                store = KeyStore(database, SECRET, SystemClock())
-                account = store.ensure_account("shared")
-                for _ in range(10):
-                    store.create_key(account.id, new_token())
+            within(tmp_path, use)
         except Exception as error:  # noqa: BLE001 - a thread's failure is shown by the test
             failures.append((number, error))
 
@@ -145,53 +169,18 @@ def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
-    with closing(open_database(tmp_path)) as database:
-        store = KeyStore(database, SECRET, SystemClock())
-        assert len(store.list_accounts()) == 1
-        assert len(store.list_keys()) == store.change_number() == 40
+    assert len(within(tmp_path, KeyStore.list_accounts)) == 1
+    assert len(within(tmp_path, KeyStore.list_keys)) == within(tmp_path, KeyStore.change_number) == 40
 
 
-def test_known_keys_outlive_an_unreadable_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    token = new_token()
-    with closing(open_database(tmp_path)) as database:
-        store = KeyStore(database, SECRET, SystemClock())
-        store.create_key(store.create_account("acme").id, token)
-
-    class Broken(SqliteKeySource):
-        broken = False
-
-        def changes(self):  # type: ignore[no-untyped-def]
-            if self.broken:
-                raise sqlite3.OperationalError("disk I/O error")
-            return super().changes()
-
-    source = Broken(tmp_path / folder.DATABASE)
-    with closing(KeyDirectory(source, SECRET)) as directory:
-        source.broken = True
-        assert not directory.refresh_if_changed()
-        assert not directory.refresh_if_changed()
-        assert directory.find(token) is not None
-        assert directory.find(new_token()) is None
-    assert [record.message for record in caplog.records] == [
-        "keys cannot be read, going on with those known: disk I/O error"
-    ]
-
-
-def test_other_defaults_count_for_keys_that_name_no_limits(tmp_path: Path) -> None:
-    token = new_token()
-    with closing(open_database(tmp_path)) as database:
-        store = KeyStore(database, SECRET, SystemClock())
-        store.create_key(store.create_account("acme").id, token)
-    with closing(directory_of(tmp_path)) as directory:
-        directory.set_defaults(KeyDefaults(concurrency=3))
-        found = directory.find(token)
-    assert found is not None
-    assert found.limits.concurrency == 3
-
-
-def test_the_serving_side_does_without_sqlalchemy() -> None:
+def test_the_serving_side_does_without_sqlalchemy(tmp_path: Path) -> None:
+    add_key(tmp_path, new_token())
     code = (
-        "import sys, polyrelay.storage.directory, polyrelay.storage.secrets, polyrelay.storage.memory\n"
-        "raise SystemExit('sqlalchemy' in sys.modules)"
+        "import asyncio, sys\nfrom pathlib import Path\n"
+        "from polyrelay.storage import custody, database, directory, keys, memory, secrets\n"
+        "db = asyncio.run(database.open_sqlite(Path(sys.argv[1])))\n"
+        "database.open_keys('', Path(sys.argv[1])).fetch()\n"
+        "raise SystemExit(', '.join({'sqlalchemy', 'alembic', 'asyncpg'} & sys.modules.keys()) or 0)"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], check=False, timeout=60, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")

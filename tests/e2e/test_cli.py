@@ -6,13 +6,19 @@ import re
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from support.processes import Vendor, channel, http, polyrelay, running
+from polyrelay.cli import init
+from polyrelay.config import load
+from polyrelay.storage.journal import Journal
+from support.processes import Vendor, channel, http, make_key, polyrelay, running
 
 COMMAND = [sys.executable, "-m", "polyrelay"]
 TIMEOUT_SECONDS = 60
@@ -49,6 +55,7 @@ def test_init_makes_what_serve_finds(sandbox: Vendor, tmp_path: Path) -> None:
     assert sandbox.base_url in config.read_text()
 
     key = polyrelay("keys", "create", "--account", "me", "--config", "x/polyrelay.toml", cwd=tmp_path)["key"]
+    polyrelay("topup", "me", "10", "--config", "x/polyrelay.toml", cwd=tmp_path)
     with running(tmp_path / "relay.log", "serve", "--config", str(config)) as process:
         assert process.said["data"] == str(data)
         answer = http.post(
@@ -60,6 +67,15 @@ def test_init_makes_what_serve_finds(sandbox: Vendor, tmp_path: Path) -> None:
     assert not (tmp_path / "polyrelay-data").exists()
 
 
+def test_what_init_leaves_switched_off_is_right_too(tmp_path: Path) -> None:
+    template = init.TEMPLATE
+    assert template.count("\n#[") == 4
+    switched_on = re.sub(r"^#(?! )", "", template, flags=re.MULTILINE)
+    assert tomllib.loads(switched_on).keys() > tomllib.loads(template).keys()
+    (tmp_path / "polyrelay.toml").write_text(switched_on)
+    assert load.read(tmp_path / "polyrelay.toml", {}).operator.tariffs[0].model == "fast"
+
+
 def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
     data = ("--data", str(tmp_path / "data"))
     terms = ("--name", "laptop", "--model", "gpt-*", "--network", "10.0.0.0/8", "--days", "1", "--rpm", "5")
@@ -67,15 +83,17 @@ def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
     token = made.stdout.strip()
     assert re.fullmatch(r"pr-[\w-]{43}", token)
     assert made.stderr.startswith(f"Made {tmp_path}/data/secrets.toml. Back it up")
-    assert made.stderr.count("\n") == 2
+    assert made.stderr.count("\n") == 3
     assert "cannot be shown again" in made.stderr
+    assert "has no money yet. To give it some: polyrelay topup '[bold]ann' 10\n" in made.stderr
     assert "[bold]ann" in made.stderr
     assert token not in made.stderr
 
     (listed,) = polyrelay("keys", "list", *data)
     assert (listed["account"], listed["name"], listed["status"]) == ("[bold]ann", "laptop", "active")
     assert (listed["models"], listed["networks"]) == (["gpt-*"], ["10.0.0.0/8"])
-    assert listed["limits"] == {"requests_per_minute": 5, "tokens_per_minute": None, "concurrency": None}
+    limits = {"requests_per_minute": 5, "requests_per_day": None, "tokens_per_minute": None, "concurrency": None}
+    assert listed["limits"] == limits
     assert listed["expires"] > listed["created"]
 
     shown = command(tmp_path, "keys", "list", *data).stdout
@@ -86,6 +104,24 @@ def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
     ended = command(tmp_path, "keys", "revoke", listed["id"], *data)
     assert ended.stdout == f"Key {listed['id']} of account [bold]ann is revoked.\n"
     assert polyrelay("keys", "list", *data)[0]["status"] == "revoked"
+
+
+def test_keys_are_suspended_and_rotated(tmp_path: Path) -> None:
+    data = ("--data", str(tmp_path / "data"))
+    first = polyrelay("keys", "create", "--account", "ann", "--rpm", "5", *data)
+    assert command(tmp_path, "keys", "disable", first["id"], *data).stdout.endswith("of account ann is disabled.\n")
+    assert polyrelay("keys", "enable", first["id"], *data)["status"] == "active"
+    polyrelay("topup", "ann", "1", *data)
+    turned = command(tmp_path, "keys", "rotate", first["id"], "--overlap", "2", *data)
+    assert re.fullmatch(r"pr-[\w-]{43}\n", turned.stdout)
+    assert "no money" not in turned.stderr
+    old, new = polyrelay("keys", "list", *data)
+    assert (old["status"], new["status"], new["limits"]) == ("active", "active", first["limits"])
+    left = datetime.fromisoformat(old["expires"]) - datetime.now(UTC)
+    assert timedelta(hours=1, minutes=58) < left <= timedelta(hours=2)
+    again = command(tmp_path, "keys", "rotate", first["id"], *data)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert f"was replaced by {new['id']} already" in again.stderr
 
 
 # ── what goes wrong ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -104,6 +140,8 @@ WRONG: dict[str, tuple[tuple[str, ...], int, str]] = {
     ),
     "no folder": (("init", "wrong.toml/x"), 3, "wrong.toml/x: Not a directory"),
     "no data folder": (("keys", "list", "--data", "wrong.toml/x"), 3, "wrong.toml/x"),
+    "unknown key to disable": (("keys", "disable", "key_0", "--data", "data"), 1, "no key has the id 'key_0'"),
+    "negative overlap": (("keys", "rotate", "key_0", "--overlap", "-1", "--data", "data"), 2, "--overlap"),
     "unknown key": (("keys", "revoke", "key_0", "--data", "data"), 1, "no key has the id 'key_0'"),
     "no network": (("keys", "create", "--account", "a", "--network", "home", "--data", "data"), 2, "not a network"),
     "no account": (("keys", "create", "--account", " ", "--data", "data"), 2, "--account"),
@@ -174,13 +212,62 @@ def doctor(folder: Path, config: str) -> tuple[int, dict[str, dict[str, str]]]:
 
 
 def test_doctor_finds_a_sound_relay_sound(sandbox: Vendor, tmp_path: Path) -> None:
-    polyrelay("keys", "create", "--account", "a", "--data", str(tmp_path / "polyrelay-data"))
-    code, found = doctor(tmp_path, channel("main", sandbox.base_url, '"m"'))
-    assert {finding["state"] for finding in found.values()} == {"ok"}
+    config = channel("main", sandbox.base_url, '"gpt-4o", "gift"') + gift()
+    code, _ = doctor(tmp_path, config)
+    make_key(tmp_path / "polyrelay.toml")
+    code, found = doctor(tmp_path, config)
+    assert {finding["state"] for finding in found.values()} == {"ok"}, found
     assert code == 0
     assert found["upstream main #1"]["detail"].startswith("answers 200 in ")
+    assert found["prices"]["detail"] == "2 models priced"
+    assert found["free models"]["detail"] == "priced at zero: gift"
     text = command(tmp_path, "doctor").stdout
-    assert "1 channels, 1 models" in text
+    assert "1 channels, 2 models" in text
+
+
+def gift(model: str = "gift", sell: str = "free = true") -> str:
+    return f'[[tariffs]]\nmodel = "{model}"\nsell = {{ {sell} }}\n'
+
+
+def test_doctor_finds_what_would_be_refused_for_its_price(sandbox: Vendor, tmp_path: Path) -> None:
+    code, found = doctor(tmp_path, channel("main", sandbox.base_url, '"gpt-4o", "own", "gift"') + gift())
+    assert (code, found["prices"]["state"]) == (1, "problem")
+    assert found["prices"]["detail"] == "no price: own"
+    assert "[[tariffs]]" in found["prices"]["remedy"]
+
+    zero = gift("own", 'input_text = "0", output_text = "0"')
+    code, found = doctor(tmp_path, channel("main", sandbox.base_url, '"gpt-4o", "own", "gift"') + gift() + zero)
+    assert (code, found["prices"]["state"]) == (0, "ok")
+    assert found["free models"]["detail"] == "priced at zero: gift, own"
+
+
+def test_doctor_looks_at_accounts_limits_and_journals(sandbox: Vendor, tmp_path: Path) -> None:
+    config = channel("main", sandbox.base_url, '"gpt-4o"') + "[key_defaults]\nconcurrency = 3\n"
+    file, data = ("--config", "polyrelay.toml"), tmp_path / "polyrelay-data"
+    doctor(tmp_path, config)
+    key = polyrelay("keys", "create", "--account", "poor", "--rpm", "2", *file, cwd=tmp_path)["id"]
+    vip = f'{config}[groups]\nvip = "0.8"\n'
+    doctor(tmp_path, vip)
+    polyrelay("accounts", "create", "gone", "--group", "vip", *file, cwd=tmp_path)
+    polyrelay("topup", "gone", "1", *file, cwd=tmp_path)
+    (data / "journals").mkdir(mode=0o700)
+    journal = Journal.create(data / "journals" / "wk_0.0000", sync="off")
+
+    assert "journals" not in doctor(tmp_path, vip)[1]
+    journal.append(b"not an entry")
+    journal.close()
+
+    code, found = doctor(tmp_path, config.replace("[[channels]]", "workers = 4\n[[channels]]", 1))
+    assert code == 1
+    assert found["customer groups"]["detail"].endswith(": vip")
+    assert found["money"]["detail"] == "accounts with nothing to spend: poor"
+    assert found["limits"]["detail"].endswith(f": key_defaults.concurrency, requests_per_minute of {key}")
+    assert found["journals"]["detail"] == "left behind by wk_0"
+    assert found["journal wk_0"]["state"] == "problem"
+    (data / "journals" / "wk_0.0000").unlink()
+    code, found = doctor(tmp_path, vip)
+    assert code == 0
+    assert not {"customer groups", "limits", "journals"} & found.keys()
 
 
 def test_doctor_warns_where_nothing_is_there_yet(tmp_path: Path) -> None:
@@ -193,7 +280,7 @@ def test_doctor_warns_where_nothing_is_there_yet(tmp_path: Path) -> None:
 
 def test_doctor_names_problems_and_remedies(sandbox: Vendor, tmp_path: Path) -> None:
     dead = channel("dead", "http://127.0.0.1:1/v1", '"m"')
-    code, found = doctor(tmp_path, channel("main", sandbox.base_url, '"m"') + dead)
+    code, found = doctor(tmp_path, channel("main", sandbox.base_url, '"m"') + dead + gift("m"))
     assert code == 1
     assert found["upstream main #1"]["state"] == "ok"
     assert found["upstream dead #1"]["state"] == "problem"
@@ -217,6 +304,17 @@ def test_the_demo_once_shows_an_answer_and_what_it_took(tmp_path: Path) -> None:
     assert re.search(r"request id +px_\w+\n", facts)
     assert re.search(r"channel +sandbox\n", facts)
     assert re.search(r"timing +first token [\d.]+ ms, whole answer [\d.]+ ms\n", facts)
+    lines = re.findall(r"│ (\w+_text) +│ +(\d+) +│ ([\d.]+) +│ ([\d.]+) +│\n", facts)
+    assert [line[0] for line in lines] == ["input_text", "output_text"]
+    for _, quantity, unit_price, amount in lines:
+        assert int(quantity) * Decimal(unit_price) == Decimal(amount)
+    charged = re.search(r"│ charged +│ +│ +│ ([\d.]+) │\n", facts)
+    balance = re.search(r"balance +([\d.]+) before, ([\d.]+) after\n", facts)
+    assert charged is not None
+    assert balance is not None
+    assert Decimal(charged[1]) == sum(Decimal(line[3]) for line in lines)
+    assert (balance[1], Decimal(balance[2])) == ("5.000000000", 5 - Decimal(charged[1]))
+    assert "openai/gpt-4o-mini" in facts
 
 
 def test_the_demo_as_a_document(tmp_path: Path) -> None:
@@ -224,6 +322,14 @@ def test_the_demo_as_a_document(tmp_path: Path) -> None:
     assert told["usage"]["total_tokens"] > 0
     assert told["channel"] == "sandbox"
     assert 0 < told["first_token_seconds"] <= told["total_seconds"]
+    assert told["charge"]["id"] == told["request_id"]
+    left = Decimal(told["balance"]["before"]) - Decimal(told["charge"]["amount"])
+    assert Decimal(told["balance"]["after"]) == left < 5
+
+    again = polyrelay("demo", "--once", "--port", "0", cwd=tmp_path)
+    assert again["balance"]["before"] == told["balance"]["after"]
+    shown = polyrelay("charges", "explain", again["request_id"], "--data", "polyrelay-demo", cwd=tmp_path)
+    assert shown == again["charge"]
 
 
 def invitation(demo: "subprocess.Popen[str]") -> str:

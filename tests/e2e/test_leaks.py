@@ -4,21 +4,18 @@ import asyncio
 import gc
 import os
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import uvloop
 
 from polyrelay import wiring
-from polyrelay.config import load
 from polyrelay.http.answer import Answer
 from polyrelay.http.fast_lane import FastLane
 from polyrelay.service.attempt import Attempt
 from polyrelay.service.dispatch import Dispatch
-from polyrelay.settings.root import LogSettings
 from support import crowd
-from support.processes import Vendor, channel, make_key, relay, until
+from support.processes import Vendor, channel, make_key, prices, relay, until
 
 AT_ONCE = 20
 WARM_UP = 300
@@ -26,7 +23,7 @@ EXCHANGES = 2000
 POOLED_CONNECTIONS = 4 * AT_ONCE
 """Upstream connections that may be kept for the next requests."""
 GROWTH_BYTES = 8 * 1024 * 1024
-"""4 KB an exchange. The ledger remembers each for a while (about 400 bytes), and allocators keep some pages."""
+"""4 KB an exchange. The limits remember each for a minute, and allocators keep some pages."""
 
 ENDS = {
     "good": {"200 [DONE]", "200 no end"},  # streamed; unary
@@ -85,11 +82,10 @@ def left_objects() -> Counter[str]:
 def test_no_task_and_no_object_of_an_exchange_outlives_it(fresh: Vendor, tmp_path: Path) -> None:
     """The relay's own composition, in this process, where its inside can be looked at."""
     file = tmp_path / "polyrelay.toml"
-    file.write_text(channel("main", fresh.base_url, crowd.MODELS))
-    settings = load.load(file, {})
-    quiet = LogSettings(exchanges=False)
-    server = replace(settings.server, port=0, drain_seconds=1.0)
-    node = wiring.Node(None, wiring.Overrides(settings=replace(settings, server=server, log=quiet)))
+    text = channel("main", fresh.base_url, crowd.MODELS)
+    server = f'[server]\nport = 0\ndata = "{tmp_path / "data"}"\ndrain_seconds = 1\n[log]\nexchanges = false\n'
+    file.write_text(server + text + prices(text))
+    node = wiring.Node(file, wiring.Overrides())
     key = make_key(file)
 
     async def main() -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from support import raw
-from support.processes import RelayProcess, Vendor, channel, http, relay, until
+from support.processes import RelayProcess, Vendor, channel, http, prices, relay, until
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
 
@@ -129,9 +129,8 @@ def test_an_edited_file_is_taken_up_and_open_streams_go_on_under_the_old_one(fre
         streaming.read_until(b"data: ", 3)
         before = served.config.read_text().partition("[[channels]]")[0]
         after = channel("next", fresh.base_url, '{ name = "n", upstream = "vendor-n" }')
-        served.config.write_text(
-            f"{before}{after}[answers]\nreveal_channel = true\n[bounds]\nbody_bytes = 400\nheader_bytes = 2000\n"
-        )
+        after += f"[answers]\nreveal_channel = true\n[bounds]\nbody_bytes = 400\nheader_bytes = 2000\n{prices(after)}"
+        served.config.write_text(before + after)
         until(lambda: models(served) == ["n"])
 
         assert served.ask().json()["error"]["code"] == "model_not_found"
@@ -167,7 +166,8 @@ def test_sighup_reads_everything_again(fresh: Vendor, tmp_path: Path) -> None:
 def test_a_wrong_file_changes_nothing_and_says_why(fresh: Vendor, tmp_path: Path) -> None:
     with relay(tmp_path, one_channel(fresh)) as served:
         right = served.config.read_text()
-        served.config.write_text(right.replace('name = "m"', 'name = "n"') + 'wieght = 2\n[log]\nlevel = "loud"\n')
+        wrong = right.replace('name = "m"', 'name = "n"').replace('name = "main"', 'name = "main"\nwieght = 2')
+        served.config.write_text(wrong + '[log]\nlevel = "loud"\n')
         until(lambda: "not reloaded" in served.process.log.read_text())
         lines = [json.loads(line) for line in served.process.log.read_text().splitlines()]
         (said,) = [line["message"] for line in lines if "not reloaded" in str(line.get("message"))]

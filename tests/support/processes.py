@@ -1,5 +1,6 @@
 """Real processes for end-to-end tests: `polyrelay serve` in front of `polyrelay sandbox`, both on free ports."""
 
+import asyncio
 import json
 import os
 import secrets
@@ -8,6 +9,7 @@ import ssl
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,13 +20,18 @@ import httpx2
 
 from polyrelay.access import key as client_key
 from polyrelay.cli import keys, options
+from polyrelay.kernel.ids import AccountId
+from polyrelay.kernel.money import NANOS_PER_UNIT
+from polyrelay.storage import transfers
+from polyrelay.storage.database import opened
+from polyrelay.storage.keys import KeyStore
 from polyrelay.storage.records import UNRESTRICTED, KeyTerms
 
 http = httpx2.Client(verify=False, trust_env=False, timeout=20)
 """One client for plain calls: making one costs more than the calls."""
 
 
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
     """Wait for `condition`; fail when it takes longer."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -171,18 +178,48 @@ def relay(folder: Path, config: str) -> Iterator[RelayProcess]:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "polyrelay.toml"
     server = "" if "[server]" in config else f'[server]\nport = 0\ndata = "{folder / "data"}"\ndrain_seconds = 3\n'
-    file.write_text(server + config)
+    file.write_text(server + config + prices(config))
     key = make_key(file)
     with running(folder / "relay.log", "serve", "--config", str(file)) as process:
         yield RelayProcess(process, file, key)
 
 
-def make_key(config: Path, terms: KeyTerms = UNRESTRICTED, account: str = "test") -> str:
-    """What `polyrelay keys create` does, without waiting for a process of its own."""
+def prices(config: str) -> str:
+    """A tariff for each model of `config` that has none there: 1 and 2 per million tokens."""
+    document = tomllib.loads(config)
+    priced = {tariff["model"] for tariff in document.get("tariffs", ())}
+    models = [model for channel in document.get("channels", ()) for model in channel["models"]]
+    names = {model if isinstance(model, str) else model["name"] for model in models}
+    return "".join(
+        f"\n[[tariffs]]\nmodel = {json.dumps(name)}\n"
+        'sell = { input_text = "1", output_text = "2" }\nmaxima = { context = 131072, output = 16384 }\n'
+        for name in sorted(names - priced)
+    )
+
+
+def make_key(
+    config: Path, terms: KeyTerms = UNRESTRICTED, account: str = "test", credit: int = 1000 * NANOS_PER_UNIT
+) -> str:
+    """What `polyrelay keys create` and `polyrelay topup` do, without waiting for processes of their own."""
     token = client_key.token(secrets.token_bytes(client_key.ENTROPY_BYTES))
-    with keys.store(options.data_folder(config, None)) as store:
-        store.create_key(store.ensure_account(account).id, token, terms)
+    where = options.store(config, None)
+
+    async def make(store: KeyStore) -> AccountId:
+        holder = await store.ensure_account(account)
+        await store.create_key(holder.id, token, terms)
+        return holder.id
+
+    holder = keys.within(where, make)
+    if credit:
+        asyncio.run(top_up(where, holder, credit))
     return token
+
+
+async def top_up(where: options.Store, account: AccountId, nanos: int) -> None:
+    """Put money into the wallet."""
+    async with opened(where.url, where.data) as database:
+        note = transfers.Note("test", "")
+        await database.write(lambda tx: transfers.topup(tx, account, nanos, note))
 
 
 def channel(name: str, base_url: str, models: str, extra: str = "") -> str:

@@ -1,4 +1,6 @@
-"""Two proxies, just large enough to be gone through: HTTP CONNECT (RFC 9110 section 9.3.6) and SOCKS5 (RFC 1928)."""
+"""Proxies, just large enough to be gone through: HTTP CONNECT (RFC 9110 section 9.3.6), SOCKS5 (RFC 1928), and a line
+that can be cut.
+"""
 
 import asyncio
 import contextlib
@@ -107,3 +109,74 @@ def connect_proxy(authorization: str | None = None) -> contextlib.AbstractContex
 def socks_proxy() -> contextlib.AbstractContextManager[Proxy]:
     """A SOCKS5 proxy without authentication; a name it is asked for stays a name in `targets`."""
     return _running(Proxy(_socks_greeting, _SOCKS_DONE))
+
+
+class Line:
+    """A line to a Unix socket, in a thread of its own, that can be cut: then nothing arrives, and nobody is told.
+
+    What was sent meanwhile arrives once it is whole again, as after a network that lost its way for a while.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.port = 0
+        self._path = path
+        self._ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._whole = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+
+    def cut(self) -> None:
+        self._call(self._whole.clear)
+
+    def heal(self) -> None:
+        self._call(self._whole.set)
+
+    def start(self) -> None:
+        self._thread.start()
+        assert self._ready.wait(READY_SECONDS)
+
+    def stop(self) -> None:
+        self._call(self._stopped.set)
+        self._thread.join()
+
+    def _call(self, act: Callable[[], object]) -> None:
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(act)
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._whole.set()
+        server = await asyncio.start_server(self._handle, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        await self._stopped.wait()
+        server.close()
+
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.CancelledError):
+            await self._whole.wait()
+            beyond_reader, beyond_writer = await asyncio.open_unix_connection(self._path)
+            await asyncio.gather(self._pump(reader, beyond_writer), self._pump(beyond_reader, writer))
+        writer.close()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while piece := await reader.read(65536):
+                await self._whole.wait()
+                writer.write(piece)
+                await writer.drain()
+        finally:
+            writer.close()
+
+
+@contextmanager
+def line(path: str) -> Iterator[Line]:
+    """A line to the Unix socket at `path`."""
+    made = Line(path)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.heal()
+        made.stop()

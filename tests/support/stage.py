@@ -9,19 +9,18 @@ from typing import Any
 import msgspec
 
 from polyrelay.access.principal import Principal
-from polyrelay.exchange.call import Call
-from polyrelay.exchange.outcome import Outcome
 from polyrelay.exchange.usage import Usage
-from polyrelay.kernel.ids import AccountId, ExchangeId, KeyId
+from polyrelay.kernel.ids import AccountId, KeyId
+from polyrelay.kernel.money import Nanos
 from polyrelay.routing.catalog import Catalog
 from polyrelay.routing.channel import Channel, Credential
 from polyrelay.service import world
 from polyrelay.service.dispatch import Dispatch
-from polyrelay.service.ports import HeaderList, Hold, Inbound, Record
+from polyrelay.service.ports import Funding, HeaderList, Hold, Inbound, Order, Record
 from polyrelay.service.relay import Relay
 from polyrelay.settings.root import AnswerSettings, Settings
 from polyrelay.state.memory import MemoryLimits
-from polyrelay.storage.memory import MemoryLedger
+from polyrelay.storage.memory_ledger import MemoryHold, MemoryLedger, MemoryWait
 from polyrelay.upstream.recorded import Answer, RecordedUpstream
 
 SERVES = {"m": "vendor-m"}
@@ -111,26 +110,38 @@ class Page:
 
 
 class DiaryLedger(MemoryLedger):
-    """Writes its moves into the diary, and may be told to fail."""
+    """Writes its moves into the diary, and may be told to fail. A token costs a thousandth of the currency."""
 
     def __init__(self, diary: list[str]) -> None:
         super().__init__()
         self.diary = diary
         self.failure: Exception | None = None
+        self.failing: tuple[str, ...] = ("settle",)
 
-    def reserve(self, exchange: ExchangeId, principal: Principal, call: Call) -> Hold:
+    def reserve(self, order: Order, funding: Funding) -> MemoryHold | MemoryWait:
         self.diary.append("reserve")
-        return super().reserve(exchange, principal, call)
+        return super().reserve(order, funding)
 
-    def settle(self, hold: Hold, usage: Usage, outcome: Outcome) -> None:
-        if self.failure is not None:
+    def sent(self, hold: Hold, channel: str | None) -> None:
+        if self.failure is not None and "sent" in self.failing:
+            raise self.failure
+        self.diary.append("sent")
+        super().sent(hold, channel)
+
+    def price(self, hold: Hold, usage: Usage) -> Nanos:
+        return Nanos(usage.total_tokens * 1_000_000)
+
+    def settle(self, hold: Hold, record: Record, then: Callable[[], None]) -> Nanos:
+        if self.failure is not None and "settle" in self.failing:
             raise self.failure
         self.diary.append("settle")
-        super().settle(hold, usage, outcome)
+        super().settle(hold, record, then)
+        assert record.usage is not None
+        return self.price(hold, record.usage)
 
-    def void(self, hold: Hold) -> None:
+    def void(self, hold: Hold, record: Record) -> None:
         self.diary.append("void")
-        super().void(hold)
+        super().void(hold, record)
 
 
 class OneKey:
@@ -153,7 +164,9 @@ class Shelf(list[Record]):
 class Stage:
     """A relay whose channels `a`, `b`, … all serve model `m` and are tried in that order."""
 
-    def __init__(self, *answers: Answer, channels: int = 1, holder: Principal = HOLDER, **settings: Any) -> None:
+    def __init__(
+        self, *answers: Answer, channels: int = 1, holder: Principal = HOLDER, drains: bool = False, **settings: Any
+    ) -> None:
         self.diary: list[str] = []
         self.time = VirtualTime()
         self.upstream = RecordedUpstream(answers)
@@ -164,7 +177,15 @@ class Stage:
             self.upstream, OneKey(holder), self.limits, self.ledger, self.records, self.time, self.time, bytes
         )
         catalog = Catalog(
-            Channel(name, "openai", f"https://{name}.example/v1", (Credential("#1", f"key-{name}"),), SERVES, n)
+            Channel(
+                name,
+                "openai",
+                f"https://{name}.example/v1",
+                (Credential("#1", f"key-{name}"),),
+                SERVES,
+                n,
+                drains=drains,
+            )
             for n, name in enumerate("abcdefgh"[:channels])
         )
         self.relay = Relay(adapters, world.snapshot(replace(Settings(), **settings), catalog, "polyrelay/test"))
@@ -173,8 +194,8 @@ class Stage:
         page = Page(self.diary)
         content = {"model": "m", "messages": [{"role": "user", "content": "hi"}], **body}
         head = [(b"authorization", b"Bearer " + TOKEN.encode()), *headers]
-        # The relay's ids come from time and entropy; the stage has none, so time moves instead.
-        self.time.pass_(0.001)
+        # The relay's ids come from milliseconds and entropy; the stage has none, so time moves by more than one.
+        self.time.pass_(0.002)
         inbound = Inbound("openai_chat", head, msgspec.json.encode(content), "127.0.0.1", self.time.now)
         dispatch = self.relay.open(inbound, page)
         if deliver:
@@ -184,6 +205,8 @@ class Stage:
     def at_rest(self) -> None:
         """Nothing is held, open or pending any more."""
         assert self.ledger.live == ()
+        assert self.ledger.waits == set()
+        assert not self.ledger.undurable
         assert self.relay.in_flight == 0
         assert self.upstream.active == 0
         assert self.time.pending == 0

@@ -58,7 +58,12 @@ def check_model(principal: Principal, model: str) -> None:
 
 def may_use(principal: Principal, model: str) -> bool:
     """Whether the key's globs admit `model`. Upper and lower case differ; no globs admit every model."""
-    return not principal.models or _globs(principal.models)(model) is not None
+    return not principal.models or fits(principal.models, model)
+
+
+def fits(patterns: tuple[str, ...], name: str) -> bool:
+    """Whether one of the globs fits the whole of `name`. Upper and lower case differ."""
+    return _globs(patterns)(name) is not None
 
 
 def parse_networks(cidrs: tuple[str, ...]) -> tuple[_Network, ...]:

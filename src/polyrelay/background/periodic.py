@@ -2,9 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 logger = logging.getLogger(__name__)
+
+
+async def every_while(seconds: float, chore: Callable[[], Awaitable[object]]) -> None:
+    """`every` for a chore that takes its time."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await chore()
+        except Exception:  # border: one failed round must not end the chore for good
+            logger.exception("a background chore failed")
 
 
 async def every(seconds: float, chore: Callable[[], object]) -> None:

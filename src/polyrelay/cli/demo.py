@@ -1,4 +1,4 @@
-"""`polyrelay demo`: sandbox vendor and relay in one command, and one answer through both."""
+"""`polyrelay demo`: sandbox vendor and relay in one command, one answer through both, and its bill."""
 
 import json
 import secrets
@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +15,12 @@ import typer
 
 from polyrelay import wiring
 from polyrelay.access import key as client_key
-from polyrelay.cli import demo_client, keys, output
+from polyrelay.cli import demo_client, demo_money, keys, options, output
+from polyrelay.kernel.ids import AccountId
 from polyrelay.settings.channels import ChannelSettings, CredentialSettings, ModelSettings
 from polyrelay.settings.root import AnswerSettings, LogSettings, ServerSettings, Settings
-from polyrelay.storage.records import KeyTerms
+from polyrelay.storage.keys import KeyStore
+from polyrelay.storage.records import KeyTerms, StoredKey
 
 ACCOUNT = "demo"
 MODEL = "gpt-4o-mini"
@@ -31,20 +34,32 @@ def demo(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The relay's port; 0 picks a free one.")] = PREFERRED_PORT,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
-    """Start a sandbox vendor and the relay, make a key, stream one chat completion, and stay up for yours."""
-    token = _key(data)
+    """Start a sandbox vendor and the relay, make a key, stream one chat completion with its bill, and stay up."""
+    where = options.Store("", data)
+    guest = _guest(where)
     with _vendor(data / "sandbox") as vendor:
         settings = _settings(data, wiring.free_port("127.0.0.1", port), vendor)
         node = wiring.Node(None, wiring.Overrides(settings=settings))
         failures: list[BaseException] = []
 
         def ready(url: str) -> None:
-            threading.Thread(target=_visit, args=(node, url, token, failures), kwargs=visit, daemon=True).start()
+            visit = {"once": once, "as_json": as_json}
+            threading.Thread(
+                target=_visit, args=(node, f"{url}/v1", guest, failures), kwargs=visit, daemon=True
+            ).start()
 
-        visit = {"once": once, "as_json": as_json}
         node.run(ready)
     if failures:
         raise failures[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Who asks: a key, and the account that pays."""
+
+    where: options.Store
+    account: AccountId
+    token: str
 
 
 @contextmanager
@@ -77,42 +92,52 @@ def _settings(data: Path, port: int, vendor: dict[str, str]) -> Settings:
     )
 
 
-def _key(data: Path) -> str:
+def _guest(where: options.Store) -> Guest:
     token = client_key.token(secrets.token_bytes(client_key.ENTROPY_BYTES))
-    with keys.store(data) as store:
-        store.create_key(store.ensure_account(ACCOUNT).id, token, KeyTerms(name=ACCOUNT))
-    return token
+
+    async def make(store: KeyStore) -> StoredKey:
+        return await store.create_key((await store.ensure_account(ACCOUNT)).id, token, KeyTerms(name=ACCOUNT))
+
+    return Guest(where, keys.within(where, make).account_id, token)
 
 
 def _visit(
-    node: wiring.Node, url: str, token: str, failures: list[BaseException], *, once: bool, as_json: bool
+    node: wiring.Node, base_url: str, guest: Guest, failures: list[BaseException], *, once: bool, as_json: bool
 ) -> None:
-    base_url = f"{url}/v1"
     try:
-        text: list[str] = []
-        told = demo_client.ask(base_url, token, MODEL, text.append if as_json else _show)
-        if as_json:
-            output.document(
-                {
-                    "base_url": base_url,
-                    "key": token,
-                    "text": "".join(text),
-                    "usage": told.usage,
-                    "request_id": told.request_id,
-                    "channel": told.channel,
-                    "first_token_seconds": round(told.first_token, 4),
-                    "total_seconds": round(told.total, 4),
-                }
-            )
-        else:
-            _report(told)
-            if not once:
-                _invite(base_url, token)
+        _ask(base_url, guest, as_json=as_json)
+        if not (once or as_json):
+            _invite(base_url, guest.token)
     except BaseException as error:  # noqa: BLE001 - border of the thread: the main one raises it again
         failures.append(error)
         node.stop()
     if once:
         node.stop()
+
+
+def _ask(base_url: str, guest: Guest, *, as_json: bool) -> None:
+    before = demo_money.fund(guest.where, guest.account)
+    text: list[str] = []
+    told = demo_client.ask(base_url, guest.token, MODEL, text.append if as_json else _show)
+    if not as_json:
+        _report(told)
+    bill = demo_money.settled(guest.where, guest.account, told.request_id, before)
+    if not as_json:
+        bill.tell()
+        return
+    output.document(
+        {
+            "base_url": base_url,
+            "key": guest.token,
+            "text": "".join(text),
+            "usage": told.usage,
+            "request_id": told.request_id,
+            "channel": told.channel,
+            "first_token_seconds": round(told.first_token, 4),
+            "total_seconds": round(told.total, 4),
+            **bill.document(),
+        }
+    )
 
 
 def _show(piece: str) -> None:

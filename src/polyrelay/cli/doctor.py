@@ -1,5 +1,6 @@
 """`polyrelay doctor`: checks what a relay needs, and says what to do about what is missing."""
 
+import asyncio
 import os
 import socket
 from collections.abc import Iterator
@@ -10,32 +11,26 @@ from pathlib import Path
 import typer
 
 from polyrelay import wiring
-from polyrelay.cli import options, output
+from polyrelay.cli import doctor_money, options, output
+from polyrelay.cli.doctor_money import Stock
+from polyrelay.cli.findings import Finding
 from polyrelay.config import channels as channel_settings
+from polyrelay.config.load import Configuration
 from polyrelay.kernel.errors import ConfigurationError
 from polyrelay.routing.channel import Channel
 from polyrelay.settings.root import ServerSettings, Settings
-from polyrelay.storage import folder
+from polyrelay.storage import custody, revision
 from polyrelay.storage import secrets as server_secrets
-from polyrelay.storage.directory import KeyDirectory, SqliteKeySource
+from polyrelay.storage.database import DatabaseAway, look, opened
+from polyrelay.storage.secrets import NOTHING
 from polyrelay.upstream.probe import Probe, probe
 
 _REFUSED = frozenset({401, 403})
 _BROKEN = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check: what was looked at, how it is (`ok`, `warning`, `problem`), and what to do if it is not well."""
-
-    check: str
-    state: str
-    detail: str
-    remedy: str = ""
-
-
 def doctor(*, config: options.Config = None, data: options.Data = None, as_json: options.Json = False) -> None:
-    """Check configuration, port, data folder, TLS and every upstream. Exit code 1 when there is a problem."""
+    """Check configuration, prices, port, data folder, TLS and every upstream. Exit code 1 when there is a problem."""
     findings = list(_examine(options.config_file(config), data))
     if as_json:
         output.document([asdict(finding) for finding in findings])
@@ -55,7 +50,7 @@ def _examine(config: Path | None, data: Path | None) -> Iterator[Finding]:
         return
     yield _channels_configured(config, found.settings)
     yield _port(found.settings.server)
-    yield from _data_folder(Path(found.settings.server.data))
+    yield from _data_folder(found)
     if found.settings.server.tls_certificate is not None:
         yield Finding("TLS", "ok", f"{found.settings.server.tls_certificate} loads")
     for channel in channels:
@@ -83,20 +78,51 @@ def _port(server: ServerSettings) -> Finding:
     return Finding("port", "ok", f"{place} is free")
 
 
-def _data_folder(data: Path) -> Iterator[Finding]:
+def _data_folder(found: Configuration) -> Iterator[Finding]:
+    """The folder and its database, and what needs the database to be looked at."""
+    url, data = found.settings.database.url, Path(found.settings.server.data)
     if not data.exists():
         yield Finding("data folder", "warning", f"{data} does not exist", "It is made on first use: polyrelay init")
+        yield from doctor_money.examine(found, Stock())
         return
     try:
-        secrets = server_secrets.load_or_create(data)
-        with closing(KeyDirectory(SqliteKeySource(data / folder.DATABASE), secrets.fingerprint_key)) as keys:
-            count = len(keys)
+        seen = asyncio.run(_look(url, data, found.settings.server.workers))
+    except DatabaseAway as error:
+        yield Finding("database", "problem", str(error), "Start the server, or correct [database] url.")
+        return
     except ConfigurationError as error:
         yield Finding("data folder", "problem", str(error), "See the message.")
         return
-    if not count:
+    if seen.revision not in (revision.REVISION, revision.EMPTY):
+        yield Finding("database", "warning", f"{seen.place}: revision {seen.revision}", "The next start upgrades it.")
+    elif not seen.keys:
         yield Finding("keys", "warning", "no client key exists", "polyrelay keys create --account NAME")
-    yield Finding("data folder", "ok", f"{data}: secrets and database readable, {count} keys")
+    yield Finding("data folder", "ok", f"{data}: secrets and database readable, {seen.keys} keys")
+    yield from doctor_money.examine(found, seen.stock)
+    yield from doctor_money.left_behind(data)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Where the database is, its revision, how many living keys it has, and what of money."""
+
+    place: str
+    revision: int
+    keys: int
+    stock: Stock
+
+
+async def _look(url: str, data: Path, workers: int) -> Seen:
+    """Changes nothing in the database, and reads only one of this release."""
+    place, found = await look(url, data)
+    needs, stock = NOTHING, Stock()
+    if found == revision.REVISION:
+        async with opened(url, data) as database:
+            needs = await database.read(custody.count_needs)
+            stock = await database.read(lambda tx: doctor_money.take(tx, workers))
+    if found in (revision.REVISION, revision.EMPTY):
+        server_secrets.load_or_create(data, needs)
+    return Seen(place, found, sum(needs.fingerprints.values()), stock)
 
 
 def _upstream(channel: Channel, credential: str, seen: Probe) -> Finding:

@@ -1,13 +1,15 @@
 """`polyrelay init`: a folder ready to serve."""
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from polyrelay.cli import output
-from polyrelay.storage import secrets as server_secrets
-from polyrelay.storage.database import open_database
+from polyrelay.storage import custody
+from polyrelay.storage.database import opened
+from polyrelay.storage.secrets import ServerSecrets
 
 TEMPLATE = """\
 # polyrelay's configuration. Every setting and its default: docs/configuration.md
@@ -16,6 +18,16 @@ TEMPLATE = """\
 host = "127.0.0.1"
 port = 8080
 data = "./polyrelay-data"
+# Processes that share the port: one for each core.
+#workers = 1
+
+# Accounts, keys and money are in SQLite in the data folder; several machines share a PostgreSQL server.
+#[database]
+#url = "postgresql://polyrelay:password@127.0.0.1:5432/polyrelay"
+
+# "always" lets no charge be lost to a power cut, for some milliseconds of each answer.
+#[ledger]
+#fsync = "interval"
 
 # One block per way to reach models. Credentials come from the environment, a file, or (not advised) a value.
 [[channels]]
@@ -26,7 +38,19 @@ credentials = [{ env = "MAIN_API_KEY" }]
 models = ["gpt-4o", { name = "fast", upstream = "gpt-4o-mini" }]
 priority = 0
 weight = 1
+
+# Models have their vendors' list prices (polyrelay tariffs show gpt-4o); a model in no list needs a tariff, and yours
+# win. Prices are per million tokens, in quotes so that they stay exact; `cost` is what you pay yourself.
+#[[tariffs]]
+#model = "fast"
+#sell = { input_text = "0.30", cached_read = "0.15", output_text = "1.20" }
+#cost = { input_text = "0.15", cached_read = "0.075", output_text = "0.60" }
+
+# What customer groups pay, as a multiple of the prices; accounts are in the group "default" until told otherwise.
+#[groups]
+#vip = "0.8"
 """
+"""Prose after `# `, settings that may be switched on after `#` alone."""
 
 
 def init(
@@ -40,8 +64,7 @@ def init(
     written = not config.exists()
     if written:
         config.write_text(TEMPLATE, encoding="utf-8")
-    secrets = server_secrets.load_or_create(data)
-    open_database(data).close()
+    secrets = asyncio.run(_make(data))
     if as_json:
         output.document(
             {
@@ -57,4 +80,10 @@ def init(
     output.line("Next: put your channel into the file, then")
     output.line(f"  polyrelay doctor --config {config}")
     output.line(f"  polyrelay keys create --account me --config {config}")
+    output.line(f"  polyrelay topup me 10 --config {config}")
     output.line(f"  polyrelay serve --config {config}")
+
+
+async def _make(data: Path) -> ServerSecrets:
+    async with opened("", data) as database:
+        return await custody.establish(data, database)

@@ -1,44 +1,55 @@
 """`polyrelay keys`: the keys that clients use."""
 
+import asyncio
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shlex
+from collections.abc import Callable, Coroutine
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from polyrelay.access import key as client_key
 from polyrelay.access import policy
 from polyrelay.cli import options, output
-from polyrelay.kernel.ids import KeyId
+from polyrelay.kernel.ids import AccountId, KeyId
 from polyrelay.state.clock import SystemClock
-from polyrelay.storage import secrets as server_secrets
-from polyrelay.storage.database import open_database
+from polyrelay.state.generation import Generation
+from polyrelay.storage import custody, transfers
+from polyrelay.storage.database import opened
 from polyrelay.storage.keys import KeyStore
 from polyrelay.storage.records import KeyTerms, LimitTerms, StoredKey
+
+T = TypeVar("T")
 
 LONGEST_DAYS = 36500
 """A century. Who means for ever names no days."""
 
+HOUR_SECONDS = 3600
+
 MOST = 2**53
 """The largest whole number that every JSON reader keeps exactly (RFC 8259 section 6)."""
 
-keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke the keys that clients use.")
+keys = typer.Typer(no_args_is_help=True, help="Make, list, suspend, rotate and revoke the keys that clients use.")
 
 
-@contextmanager
-def store(data: Path) -> Iterator[KeyStore]:
-    """The key store of a data folder, made on first use; that is told on standard error."""
-    secret = server_secrets.load_or_create(data)
-    if secret.created:
-        output.note(f"Made {secret.path}. Back it up together with the database.")
-    database = open_database(data)
-    try:
-        yield KeyStore(database, secret.fingerprint_key, SystemClock())
-    finally:
-        database.close()
+def within(where: options.Store, use: Callable[[KeyStore], Coroutine[Any, Any, T]]) -> T:
+    """Run `use` on the key store, made on first use; that is told on standard error.
+
+    Running relays of this machine look for changed keys before their next request.
+    """
+
+    async def run() -> T:
+        async with opened(where.url, where.data) as database:
+            secret = await custody.establish(where.data, database)
+            if secret.created:
+                output.note(f"Made {secret.path}. Back it up together with the database.")
+            with closing(Generation.open(where.data)) as generation:
+                ring = secret.fingerprint
+                return await use(KeyStore(database, lambda: ring, SystemClock(), lambda: generation.bump("keys")))
+
+    return asyncio.run(run())
 
 
 def _named(account: str) -> str:
@@ -67,6 +78,7 @@ Account = Annotated[
 Models = Annotated[
     list[str] | None, typer.Option(callback=_globs, help="Allow only models like this glob; repeatable.")
 ]
+KeyName = Annotated[str, typer.Argument(help="The id that `keys list` shows.")]
 Networks = Annotated[list[str] | None, typer.Option(callback=_networks, help="Allow only from this CIDR; repeatable.")]
 
 
@@ -79,6 +91,7 @@ def create(
     network: Networks = None,
     days: Annotated[float | None, typer.Option(min=0, max=LONGEST_DAYS, help="Expire after so many days.")] = None,
     rpm: Annotated[int | None, typer.Option(min=0, max=MOST, help="Requests per minute; 0 is unlimited.")] = None,
+    rpd: Annotated[int | None, typer.Option(min=0, max=MOST, help="Requests per day; 0 is unlimited.")] = None,
     tpm: Annotated[int | None, typer.Option(min=0, max=MOST, help="Tokens per minute; 0 is unlimited.")] = None,
     concurrency: Annotated[int | None, typer.Option(min=0, max=MOST, help="Requests at once; 0 is unlimited.")] = None,
     config: options.Config = None,
@@ -88,21 +101,19 @@ def create(
     """Make a key. It is shown this once: only a keyed hash of it is kept."""
     token = client_key.token(secrets.token_bytes(client_key.ENTROPY_BYTES))
     expires = None if days is None else (datetime.now(UTC) + timedelta(days=days)).timestamp()
-    terms = KeyTerms(name, tuple(model or ()), tuple(network or ()), expires, LimitTerms(rpm, tpm, concurrency))
-    with store(options.data_folder(config, data)) as stored:
-        made = stored.create_key(stored.ensure_account(account).id, token, terms)
-    if as_json:
-        output.document({"key": token, **described(made)})
-    else:
-        output.line(token)
-        output.note(f"Key {made.id} of account {made.account}. Keep it now: it cannot be shown again.")
+    terms = KeyTerms(name, tuple(model or ()), tuple(network or ()), expires, LimitTerms(rpm, tpm, concurrency, rpd))
+
+    async def make(store: KeyStore) -> StoredKey:
+        return await store.create_key((await store.ensure_account(account)).id, token, terms)
+
+    where = options.store(config, data)
+    _hand_over(token, within(where, make), where, as_json=as_json)
 
 
 @keys.command("list")
 def list_keys(*, config: options.Config = None, data: options.Data = None, as_json: options.Json = False) -> None:
     """List all keys, revoked ones included."""
-    with store(options.data_folder(config, data)) as stored:
-        found = [described(each) for each in stored.list_keys()]
+    found = [described(each) for each in within(options.store(config, data), KeyStore.list_keys)]
     if as_json:
         output.document(found)
         return
@@ -112,19 +123,74 @@ def list_keys(*, config: options.Config = None, data: options.Data = None, as_js
 
 @keys.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(help="The id that `keys list` shows.")],
+    key_id: KeyName, *, config: options.Config = None, data: options.Data = None, as_json: options.Json = False
+) -> None:
+    """End a key for good. A relay on this machine refuses it at the next request, others within a second."""
+    ended = within(options.store(config, data), lambda store: store.revoke(KeyId(key_id)))
+    _tell(ended, "revoked", as_json=as_json)
+
+
+@keys.command()
+def disable(
+    key_id: KeyName, *, config: options.Config = None, data: options.Data = None, as_json: options.Json = False
+) -> None:
+    """Suspend a key. A relay on this machine refuses it at the next request, others within a second."""
+    held = within(options.store(config, data), lambda store: store.set_disabled(KeyId(key_id), disabled=True))
+    _tell(held, "disabled", as_json=as_json)
+
+
+@keys.command()
+def enable(
+    key_id: KeyName, *, config: options.Config = None, data: options.Data = None, as_json: options.Json = False
+) -> None:
+    """Let a suspended key work again."""
+    freed = within(options.store(config, data), lambda store: store.set_disabled(KeyId(key_id), disabled=False))
+    _tell(freed, described(freed)["status"], as_json=as_json)
+
+
+@keys.command()
+def rotate(
+    key_id: KeyName,
     *,
+    overlap: Annotated[
+        float, typer.Option(min=0, max=LONGEST_DAYS * 24, help="Hours for which the old key goes on working.")
+    ] = 24.0,
     config: options.Config = None,
     data: options.Data = None,
     as_json: options.Json = False,
 ) -> None:
-    """End a key for good. A running relay refuses it within a quarter of a second."""
-    with store(options.data_folder(config, data)) as stored:
-        ended = stored.revoke(KeyId(key_id))
+    """Make a key in the place of one, on the same terms. It is shown this once; the old one ends after the overlap."""
+    token = client_key.token(secrets.token_bytes(client_key.ENTROPY_BYTES))
+    where = options.store(config, data)
+    made = within(where, lambda store: store.rotate(KeyId(key_id), token, overlap * HOUR_SECONDS))
+    _hand_over(token, made, where, as_json=as_json)
+
+
+def _hand_over(token: str, made: StoredKey, where: options.Store, *, as_json: bool) -> None:
+    """Show a new key, and on standard error what is to be known of it."""
     if as_json:
-        output.document(described(ended))
+        output.document({"key": token, **described(made)})
     else:
-        output.line(f"Key {ended.id} of account {ended.account} is revoked.")
+        output.line(token)
+        output.note(f"Key {made.id} of account {made.account}. Keep it now: it cannot be shown again.")
+    if not _has_money(where, made.account_id):
+        output.note(f"The account has no money yet. To give it some: polyrelay topup {shlex.quote(made.account)} 10")
+
+
+def _has_money(where: options.Store, account: AccountId) -> bool:
+    async def look() -> transfers.Balance:
+        async with opened(where.url, where.data) as database:
+            return await database.read(lambda tx: transfers.balance(tx, account))
+
+    found = asyncio.run(look())
+    return found.available + found.escrowed > 0
+
+
+def _tell(key: StoredKey, state: str, *, as_json: bool) -> None:
+    if as_json:
+        output.document(described(key))
+    else:
+        output.line(f"Key {key.id} of account {key.account} is {state}.")
 
 
 def described(key: StoredKey) -> dict[str, Any]:
@@ -141,6 +207,7 @@ def described(key: StoredKey) -> dict[str, Any]:
         "expires": _date(terms.expires_at),
         "limits": {
             "requests_per_minute": limits.requests_per_minute,
+            "requests_per_day": limits.requests_per_day,
             "tokens_per_minute": limits.tokens_per_minute,
             "concurrency": limits.concurrency,
         },

@@ -11,7 +11,23 @@ import polyrelay
 from polyrelay.cli import output
 from polyrelay.kernel.errors import PolyrelayError
 
-COMMANDS = ("demo", "serve", "sandbox", "init", "keys", "tariffs", "doctor")
+COMMANDS = (
+    "demo",
+    "serve",
+    "sandbox",
+    "init",
+    "keys",
+    "admin",
+    "accounts",
+    "projects",
+    "topup",
+    "usage",
+    "charges",
+    "ledger",
+    "tariffs",
+    "secrets",
+    "doctor",
+)
 """In the order of the help page; each lives in the module of its name."""
 
 HELP = "polyrelay: one address and one key for every model API."

@@ -1,6 +1,7 @@
 """Options that several commands share, and the settings they lead to."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,20 @@ def config_file(given: Path | None) -> Path | None:
 def settings(config: Path | None) -> Settings:
     """Settings from file and environment. Raises `errors.ConfigurationError`."""
     return wiring.read(config_file(config), wiring.Overrides()).settings
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where a command finds keys and money: the data folder, and the `url` of the database unless it lies there."""
+
+    url: str
+    data: Path
+
+
+def store(config: Path | None, data: Path | None) -> Store:
+    """The store of a command; `data` only stands in for the folder. Raises `errors.ConfigurationError`."""
+    found = settings(config)
+    return Store(found.database.url, data if data is not None else Path(found.server.data))
 
 
 def data_folder(config: Path | None, data: Path | None) -> Path:

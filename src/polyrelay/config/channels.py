@@ -58,6 +58,7 @@ def _channel(channel: ChannelSettings, path: KeyPath, environ: Mapping[str, str]
         proxy=channel.proxy,
         http2=channel.http2,
         ca_file=channel.ca_file,
+        drains=channel.client_gone == "drain",
     )
 
 

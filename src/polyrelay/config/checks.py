@@ -1,16 +1,18 @@
 """What must hold between settings that are right each by itself."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from polyrelay.config.locate import KeyPath
 from polyrelay.config.problems import Problem, suggestion
 from polyrelay.settings.channels import ChannelSettings, CredentialSettings
+from polyrelay.settings.limits import LimitSettings
 from polyrelay.settings.root import ServerSettings, Settings
 
 
 def check(settings: Settings, providers: Collection[str] | None) -> Iterator[Problem]:
     """Every contradiction. `providers` are the known vendors; None leaves them unchecked."""
     yield from _tls(settings.server)
+    yield from _limits(settings.limits)
     names: set[str] = set()
     for position, channel in enumerate(settings.channels):
         path: KeyPath = ("channels", position)
@@ -25,6 +27,18 @@ def _tls(server: ServerSettings) -> Iterator[Problem]:
         yield Problem(("server", "tls_certificate"), "no tls_key beside it", "both or neither")
     if server.tls_key and not server.tls_certificate:
         yield Problem(("server", "tls_key"), "no tls_certificate beside it", "both or neither")
+
+
+def _limits(rules: Sequence[LimitSettings]) -> Iterator[Problem]:
+    known: set[tuple[str | None, ...]] = set()
+    for position, rule in enumerate(rules):
+        if not (rule.requests_per_minute or rule.requests_per_day or rule.tokens_per_minute or rule.concurrency):
+            yield Problem(("limits", position), "a rule that limits nothing", "at least one limit above 0")
+        whom = (rule.model, rule.group, rule.each)
+        if whom in known:
+            found = "a second rule for the same model, group and each"
+            yield Problem(("limits", position), found, "one rule with all its limits")
+        known.add(whom)
 
 
 def _channel(channel: ChannelSettings, path: KeyPath, providers: Collection[str] | None) -> Iterator[Problem]:

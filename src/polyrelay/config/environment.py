@@ -15,6 +15,9 @@ PREFIX = "POLYRELAY_"
 CONFIG_FILE = "POLYRELAY_CONFIG"
 SEPARATOR = "__"
 
+_ELSEWHERE = frozenset({CONFIG_FILE, "POLYRELAY_MASTER_KEY", "POLYRELAY_MASTER_KEY_FILE"})
+"""Variables of ours that are no settings."""
+
 _KUBERNETES = re.compile(r"POLYRELAY_(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP)(_(ADDR|PORT|PROTO))?)?)")
 """What Kubernetes adds to every container beside a service named `polyrelay`; not meant for us."""
 
@@ -49,7 +52,7 @@ def overrides(environ: Mapping[str, str], expected: frozenset[str] = frozenset()
         if variable in known:
             path = known[variable]
             found.append(Override(path, variable, _parsed(kinds[path], environ[variable])))
-        elif variable.startswith(PREFIX) and variable != CONFIG_FILE and variable not in expected:
+        elif variable.startswith(PREFIX) and variable not in _ELSEWHERE and variable not in expected:
             _refuse_unknown(variable, known)
     return found
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from polyrelay.config import checks, environment, places
+from polyrelay.config import checks, environment, places, tariffs
 from polyrelay.config.convert import Converter
 from polyrelay.config.locate import KeyPath, Lines
 from polyrelay.config.problems import fail
@@ -15,6 +15,10 @@ from polyrelay.kernel.errors import ConfigurationError
 from polyrelay.settings.root import Settings
 
 _PARSER_PLACE = re.compile(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", re.DOTALL)
+
+
+PRICES = ("tariffs", "groups")
+"""Tables of the file that `config.tariffs` reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class Configuration:
 
     settings: Settings
     source: Source
+    operator: tariffs.Operator = tariffs.Operator()
+    """The tariffs and customer groups of the file."""
 
 
 def load(path: Path | None, environ: Mapping[str, str], *, providers: Collection[str] | None = None) -> Settings:
@@ -67,13 +73,14 @@ def read(path: Path | None, environ: Mapping[str, str], *, providers: Collection
     for change in changes:
         _put(raw, change.path, change.value)
     source = Source(file, Lines(text), {change.path: change.variable for change in changes})
+    operator = tariffs.operator({name: raw.pop(name) for name in PRICES if name in raw}, str(file))
     converter = Converter()
     settings = converter.convert(Settings, raw)
     fail(converter.problems, source.where)
     fail(checks.check(settings, providers), source.where)
     if file is not None:
         settings = places.anchored(settings, file.parent, source.variables)
-    return Configuration(settings, source)
+    return Configuration(settings, source, operator)
 
 
 def _text(file: Path) -> str:

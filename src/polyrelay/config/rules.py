@@ -9,11 +9,24 @@ from urllib.parse import SplitResult, urlsplit
 from polyrelay.access import policy
 from polyrelay.settings.bounds import Bounds
 from polyrelay.settings.channels import ChannelSettings, ModelSettings
-from polyrelay.settings.root import AnswerSettings, CorsSettings, KeyDefaults, LogSettings, ServerSettings
+from polyrelay.settings.ledger import LedgerSettings
+from polyrelay.settings.limits import LimitSettings
+from polyrelay.settings.root import (
+    AnswerSettings,
+    CorsSettings,
+    DatabaseSettings,
+    KeyDefaults,
+    LogSettings,
+    ServerSettings,
+)
 from polyrelay.settings.timeouts import Timeouts
 
 EVERY_FIELD = "*"
 LAST_PORT = 65535
+SHORTEST_LEASE = 5.0
+"""Seconds. A shorter one runs out whenever the database is busy for a moment."""
+MOST_WORKERS = 256
+"""More than any machine has cores for; a number above it is a slip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +59,15 @@ def _is_base_url(url: str) -> bool:
     if parts is None or parts.scheme not in ("http", "https"):
         return False
     return "@" not in parts.netloc and "?" not in url and "#" not in url
+
+
+def _is_database_url(url: str) -> bool:
+    """Also libpq's form without a host, where `?host=` names the folder of a socket."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return not url or (parts.scheme in ("postgresql", "postgres") and len(parts.path) > 1)
 
 
 def _is_proxy_url(url: str) -> bool:
@@ -92,8 +114,12 @@ RULES: Mapping[tuple[type, str], Rule] = {
     (ServerSettings, "data"): TEXT,
     (ServerSettings, "tls_certificate"): TEXT,
     (ServerSettings, "tls_key"): TEXT,
+    (ServerSettings, "workers"): Rule(lambda workers: 1 <= workers <= MOST_WORKERS, f"1 to {MOST_WORKERS}"),
     (ServerSettings, "drain_seconds"): NOT_NEGATIVE,
     (ServerSettings, "forwarded_networks"): Rule(_is_network, "networks such as 10.0.0.0/8 or 2001:db8::/32"),
+    (DatabaseSettings, "url"): Rule(
+        _is_database_url, "postgresql://user:password@host:port/name, or empty for SQLite", secret=True
+    ),
     (Bounds, EVERY_FIELD): POSITIVE,
     (AnswerSettings, "keep_alive_comment_seconds"): NOT_NEGATIVE,
     (CorsSettings, "origins"): Rule(_is_origin, "origins such as https://app.example.com, or *"),
@@ -103,6 +129,14 @@ RULES: Mapping[tuple[type, str], Rule] = {
     ),
     (LogSettings, "format"): Rule(lambda name: name in ("auto", "json", "console"), "auto, json or console"),
     (KeyDefaults, EVERY_FIELD): Rule(_not_negative, "0 (unlimited) or more"),
+    (LedgerSettings, "fsync"): Rule(lambda name: name in ("off", "interval", "always"), "off, interval or always"),
+    (LedgerSettings, "lease_seconds"): Rule(lambda seconds: seconds >= SHORTEST_LEASE, "5 or more"),
+    (LedgerSettings, "retention_days"): NOT_NEGATIVE,
+    (LedgerSettings, EVERY_FIELD): POSITIVE,
+    (LimitSettings, "model"): TEXT,
+    (LimitSettings, "group"): TEXT,
+    (LimitSettings, "each"): Rule(lambda subject: subject in ("account", "key"), "account or key"),
+    (LimitSettings, EVERY_FIELD): Rule(_not_negative, "0 (unlimited) or more"),
     (ChannelSettings, "name"): TEXT,
     (ChannelSettings, "provider"): TEXT,
     (ChannelSettings, "base_url"): Rule(
@@ -115,6 +149,7 @@ RULES: Mapping[tuple[type, str], Rule] = {
         _is_proxy_url, "an http://, https://, socks5:// or socks5h:// address without a path", secret=True
     ),
     (ChannelSettings, "ca_file"): TEXT,
+    (ChannelSettings, "client_gone"): Rule(lambda policy: policy in ("cancel", "drain"), "cancel or drain"),
     (ModelSettings, EVERY_FIELD): TEXT,
     (Timeouts, EVERY_FIELD): POSITIVE,
 }

@@ -11,7 +11,7 @@ class ImageCount(msgspec.Struct, frozen=True, gc=False):
     count: int
 
 
-class Usage(msgspec.Struct, frozen=True, gc=False):
+class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Counts per bucket; tokens unless named otherwise. `estimated` marks figures the upstream did not state.
 
     `seconds` are whole seconds of audio or video (rounded up by the adapter), `characters` of speech text,

@@ -1,9 +1,12 @@
-"""The ASGI application behind the fast lane: health, readiness, models, and the control plane once it is asked for.
+"""The ASGI application behind the fast lane: health, readiness, models, a client's own usage, and the control plane
+once it is asked for.
 
 Plain ASGI, because FastAPI costs 40 MB and half a second that a relay without administrators need not pay.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import cast
 
 import msgspec
 from uvicorn._types import (
@@ -15,16 +18,21 @@ from uvicorn._types import (
     Scope,
 )
 
-from polyrelay.http.ports import Answered, Directory, Unready
+from polyrelay.http.ports import Answered, Billing, Directory, Unready
 from polyrelay.kernel import errors
 from polyrelay.service.ports import HeaderList
 from polyrelay.wire.openai_chat import errors as wire_errors
 
 MODELS = "/v1/models"
 ADMIN = "/admin/"
+REQUEST = "polyrelay.request"
+"""Where in the ASGI scope the control plane finds the id that its answer is going to carry."""
 
 _JSON = (b"content-type", b"application/json")
 _READABLE = (b"GET", b"HEAD")
+
+Handler = Callable[[HeaderList, str], Answered | Awaitable[Answered]]
+"""Answers a GET with these headers from this peer, at once or once the books were asked."""
 
 Control = Callable[[], ASGI3Application]
 """Makes the control plane's application; called once, on first use."""
@@ -33,9 +41,13 @@ Control = Callable[[], ASGI3Application]
 class Application:
     """Dispatches by path. GET routes answer HEAD too; uvicorn leaves the body out."""
 
-    def __init__(self, directory: Directory, unready: Unready, control: Control) -> None:
+    def __init__(
+        self, directory: Directory, unready: Unready, control: Control, billing: Billing | None = None
+    ) -> None:
+        """Without `billing`, as in a relay that keeps no books, its routes are unknown."""
         self._directory = directory
         self._unready = unready
+        self._billing = billing
         self._make_control = control
         self._control: ASGI3Application | None = None
 
@@ -49,7 +61,8 @@ class Application:
         if scope["path"].startswith(ADMIN):
             await self._controlled()(scope, receive, self._identified(scope, send))
             return
-        status, headers, body = self._answer(scope)
+        answer = self._answer(scope)
+        status, headers, body = answer if isinstance(answer, tuple) else await answer
         length = (b"content-length", b"%d" % len(body))
         identity = self._directory.identify(list(scope["headers"]))
         await send({"type": "http.response.start", "status": status, "headers": [*headers, *identity, length]})
@@ -58,6 +71,7 @@ class Application:
     def _identified(self, scope: HTTPScope, send: ASGISendCallable) -> ASGISendCallable:
         """`send`, adding what identifies every answer."""
         identity = self._directory.identify(list(scope["headers"]))
+        cast("dict[str, object]", scope)[REQUEST] = dict(identity).get(b"x-request-id", b"").decode("latin-1")
 
         async def identified(event: ASGISendEvent) -> None:
             if event["type"] == "http.response.start":
@@ -71,11 +85,10 @@ class Application:
             self._control = self._make_control()
         return self._control
 
-    def _answer(self, scope: HTTPScope) -> Answered:
-        path = scope["path"]
-        handler = self._handler(path)
+    def _answer(self, scope: HTTPScope) -> Answered | Awaitable[Answered]:
+        handler = self._handler(scope["path"], scope["query_string"])
         if handler is None:
-            text = f"Unknown request URL: {scope['method']} {path}"
+            text = f"Unknown request URL: {scope['method']} {scope['path']}"
             return _refused(errors.NotFound(text, code="unknown_url"))
         if scope["method"].encode() not in _READABLE:
             text = f"{scope['method']} is not allowed here; use GET."
@@ -83,13 +96,15 @@ class Application:
         client = scope["client"]
         return handler(list(scope["headers"]), client[0] if client else "")
 
-    def _handler(self, path: str) -> Callable[[HeaderList, str], Answered] | None:
+    def _handler(self, path: str, query: bytes) -> Handler | None:
         if path == "/healthz":
             return _healthy
         if path == "/readyz":
             return self._ready
         if path == MODELS:
             return self._directory.models
+        if self._billing is not None and self._billing.serves(path):
+            return partial(self._billing.answer, path, query)
         name = path.removeprefix(MODELS + "/")
         if name and name != path:
             return lambda headers, peer: self._directory.model(name, headers, peer)

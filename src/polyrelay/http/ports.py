@@ -47,3 +47,15 @@ class Directory(Protocol):
     def model(self, name: str, headers: HeaderList, peer: str) -> Answered:
         """One model by its name as clients say it, or a refusal."""
         ...
+
+
+class Billing(Protocol):
+    """What a client may ask about its own money."""
+
+    def serves(self, path: str) -> bool:
+        """Whether `path` is one of its routes."""
+        ...
+
+    async def answer(self, path: str, query: bytes, headers: HeaderList, peer: str) -> Answered:
+        """The whole answer to a GET of one of its routes, or a refusal."""
+        ...

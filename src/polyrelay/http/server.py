@@ -36,6 +36,10 @@ class Server(uvicorn.Server):
             self._listener = listener(self.config.host, self.config.port)
         return self.bound_port
 
+    def adopt(self, bound: socket.socket) -> None:
+        """Serve on a bound socket instead of binding one. Other processes may serve on it too."""
+        self._listener = bound
+
     @property
     def bound_port(self) -> int:
         """The port after `bind`; the configured one before."""

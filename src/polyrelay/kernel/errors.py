@@ -7,9 +7,11 @@
         │   ├── InvalidRequest 400 · Unauthenticated 401 · Forbidden 403 · NotFound 404
         │   ├── MethodNotAllowed 405 · BodyTooSlow 408 · BodyTooLarge 413 · UnsupportedMedia 415
         │   ├── HeadersTooLarge 431
+        │   ├── NotPriced 400 · InsufficientQuota 429
         │   └── RateLimited 429     curable by waiting; carries `retry_after`
+        │       └── FundsInFlight 429
         ├── RelayFault              ours
-        │   └── InternalFault 500 · Overloaded 503 (curable by waiting) · Draining 503
+        │   └── InternalFault 500 · Overloaded 503 (curable by waiting) · Draining 503 · BooksAway 503
         └── UpstreamFailure         every channel that may serve the model failed before commit
             └── UpstreamBroken 502 · UpstreamBusy 503 · UpstreamSlow 504
 
@@ -38,6 +40,7 @@ class Refusal(PolyrelayError):
 
     status: ClassVar[int] = 500
     default_code: ClassVar[str | None] = None
+    default_param: ClassVar[str | None] = None
     final: ClassVar[bool] = False
 
     def __init__(
@@ -52,7 +55,7 @@ class Refusal(PolyrelayError):
         super().__init__(message)
         self.message = message
         self.code = code if code is not None else self.default_code
-        self.param = param
+        self.param = param if param is not None else self.default_param
         self.retry_after = retry_after
         self.headers = headers
 
@@ -86,6 +89,14 @@ class NotFound(ClientFault):
     """No such route or model."""
 
     status = 404
+
+
+class NotPriced(ClientFault):
+    """The model has no price, so nobody may use it until the operator sets one: another model can be asked for."""
+
+    status = 400
+    default_code = "model_not_priced"
+    default_param = "model"
 
 
 class MethodNotAllowed(ClientFault):
@@ -132,6 +143,19 @@ class RateLimited(ClientFault):
     final = False
 
 
+class FundsInFlight(RateLimited):
+    """The funds are held by requests in flight; what they leave over can be spent. The message names the meter."""
+
+    default_code = "funds_in_flight"
+
+
+class InsufficientQuota(ClientFault):
+    """A meter is exhausted: only a top-up, a higher budget or its next period helps. The message names the meter."""
+
+    status = 429
+    default_code = "insufficient_quota"
+
+
 class RelayFault(Refusal):
     """The relay cannot serve anyone right now, or has a defect."""
 
@@ -155,6 +179,13 @@ class Draining(RelayFault):
 
     status = 503
     default_code = "shutting_down"
+
+
+class BooksAway(RelayFault):
+    """What is spent cannot be written down just now, so nothing may be spent."""
+
+    status = 503
+    default_code = "ledger_unavailable"
 
 
 class UpstreamFailure(Refusal):

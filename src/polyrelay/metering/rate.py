@@ -1,11 +1,11 @@
 """From usage to a charge: usage x prices x group multiplier, exact to the last digit, rounded once."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter, mul
 from typing import NamedTuple
 
-from polyrelay.exchange.usage import BUCKETS, INPUT_BUCKETS, Usage
+from polyrelay.exchange.usage import BUCKETS, INPUT_BUCKETS, UNITS, Usage
 from polyrelay.kernel import errors, money
 from polyrelay.kernel.money import Nanos
 from polyrelay.metering.book import Unpriced
@@ -19,6 +19,12 @@ _ROUNDING: int = 10 ** (EXACT_DIGITS - money.NANO_DIGITS)
 _COST_ROUNDING: int = 10 ** (ATTO_DIGITS - money.NANO_DIGITS)
 _INPUTS = len(INPUT_BUCKETS)
 _tokens: Callable[[Usage], tuple[int, ...]] = attrgetter(*BUCKETS)
+_TEXT, _CACHED, _OUTPUT, _REASONING = map(BUCKETS.index, ("input_text", "cached_read", "output_text", "reasoning"))
+_seldom: Callable[[Usage], tuple[object, ...]] = attrgetter(
+    *[bucket for at, bucket in enumerate(BUCKETS) if at not in {_TEXT, _CACHED, _OUTPUT, _REASONING}],
+    *[unit for unit in UNITS if unit != "requests"],
+)
+_counts: Callable[[Usage], tuple[int, ...]] = attrgetter(*BUCKETS, "requests")
 
 
 class BadUsage(errors.PolyrelayError):
@@ -75,20 +81,33 @@ class Charge:
     @property
     def cost(self) -> Nanos | None:
         """What the upstream takes, rounded like the amount; None when the cost side does not price this usage."""
-        sheet = self.quote.prices.cost_of(*self.upstream)
-        if sheet is None:
-            return None
-        try:
-            attos = _attos(self.usage, sheet)
-        except Unpriced:
-            return None
-        return Nanos(money.half_even(attos, _COST_ROUNDING))
+        return cost(self.usage, self.quote, *self.upstream)
 
     @property
     def margin(self) -> Nanos | None:
         """What is left of the amount after the cost; negative when sold below it, None when the cost is unknown."""
         cost = self.cost
         return None if cost is None else Nanos(self.amount - cost)
+
+
+def amount(usage: Usage, quote: Quote) -> Nanos:
+    """The amount of `charge` alone, for the request path. Raises as `charge` does."""
+    attos = _attos(usage, quote.prices.sell)
+    if quote.multiplier == ONE:
+        return Nanos(money.half_even(attos, _COST_ROUNDING))
+    return Nanos(money.half_even(attos * quote.multiplier, _ROUNDING))
+
+
+def cost(usage: Usage, quote: Quote, *upstream: str) -> Nanos | None:
+    """What the upstream takes for `usage`; see `Charge.cost`. Raises `BadUsage` for a negative count."""
+    sheet = quote.prices.cost_of(*upstream)
+    if sheet is None:
+        return None
+    try:
+        attos = _attos(usage, sheet)
+    except Unpriced:
+        return None
+    return Nanos(money.half_even(attos, _COST_ROUNDING))
 
 
 def charge(usage: Usage, quote: Quote, *upstream: str) -> Charge:
@@ -101,23 +120,34 @@ def charge(usage: Usage, quote: Quote, *upstream: str) -> Charge:
 
 
 def _attos(usage: Usage, sheet: Sheet) -> int:
-    """The exact sum of the bill's lines at multiplier one. The common case, tokens alone, takes no lines."""
-    tiers, counts = sheet.tiers, _tokens(usage)
-    if (
-        not tiers
-        or usage.images
-        or usage.seconds
-        or usage.characters
-        or usage.tasks
-        or min(counts) < 0
-        or usage.requests < 0
-    ):
+    """The exact sum of the bill's lines at multiplier one. Tokens alone, the common case, take no lines."""
+    if len(sheet.tiers) == 1 and not any(_seldom(usage)):
+        return _plain_attos(usage, sheet, sheet.tiers[0].prices)
+    return _token_attos(usage, sheet)
+
+
+def _plain_attos(usage: Usage, sheet: Sheet, prices: tuple[int, ...] | None) -> int:
+    """The same for an answer of text under a single tier: nearly every one, in half of the time."""
+    text, cached, output, reasoning = usage.input_text, usage.cached_read, usage.output_text, usage.reasoning
+    if prices is None or (text | cached | output | reasoning | usage.requests) < 0:
+        return _token_attos(usage, sheet)
+    attos = text * prices[_TEXT] + output * prices[_OUTPUT]
+    if cached:
+        attos += cached * prices[_CACHED]
+    if reasoning:
+        attos += reasoning * prices[_REASONING]
+    return attos if sheet.per_request is None else attos + sheet.per_request * usage.requests
+
+
+def _token_attos(usage: Usage, sheet: Sheet) -> int:
+    tiers, counts = sheet.tiers, _counts(usage)
+    if not tiers or usage.images or usage.seconds or usage.characters or usage.tasks or min(counts) < 0:
         return sum([line.quantity * line.price for line in bill(usage, sheet)])
     tier = tiers[0] if len(tiers) == 1 else sheet.tier(sum(counts[:_INPUTS]))
     if tier.prices is None:
         return sum([line.quantity * line.price for line in bill(usage, sheet)])
-    tokens: int = sum(map(mul, counts, tier.prices))
-    return tokens + (sheet.per_request or 0) * usage.requests
+    tokens: int = sum(map(mul, counts, tier.prices))  # one price a bucket: the count of requests is left out
+    return tokens if sheet.per_request is None else tokens + sheet.per_request * usage.requests
 
 
 def bill(usage: Usage, sheet: Sheet, multiplier: Factor = ONE) -> tuple[Line, ...]:
@@ -129,7 +159,7 @@ def bill(usage: Usage, sheet: Sheet, multiplier: Factor = ONE) -> tuple[Line, ..
         raise BadUsage("requests is negative")
     if sheet.free:
         return ()
-    lines = list(_token_lines(counts, sheet, multiplier)) if sheet.tiers else []
+    lines = _token_lines(counts, sheet, multiplier) if sheet.tiers else []
     if sheet.per_request is not None and usage.requests:
         lines.append(_line("requests", usage.requests, sheet.per_request, multiplier))
     if usage.seconds or usage.characters or usage.tasks or usage.images:
@@ -139,13 +169,17 @@ def bill(usage: Usage, sheet: Sheet, multiplier: Factor = ONE) -> tuple[Line, ..
     return tuple(lines)
 
 
-def _token_lines(counts: tuple[int, ...], sheet: Sheet, multiplier: int) -> Iterator[Line]:
-    tier = sheet.tier(sum(counts[:_INPUTS]))
-    for bucket, quantity, (price, source) in zip(BUCKETS, counts, tier.resolved, strict=True):
-        if quantity and price is None:
-            raise Unpriced(f"{quantity} tokens of {bucket} have no rate")
-        if quantity and price is not None:
-            yield Line(bucket, quantity, price, source, quantity * price * multiplier)
+def _token_lines(counts: tuple[int, ...], sheet: Sheet, multiplier: int) -> list[Line]:
+    resolved = sheet.tier(sum(counts[:_INPUTS])).resolved
+    lines: list[Line] = []
+    for at, quantity in enumerate(counts):
+        if not quantity:
+            continue
+        price, source = resolved[at]
+        if price is None:
+            raise Unpriced(f"{quantity} tokens of {BUCKETS[at]} have no rate")
+        lines.append(Line(BUCKETS[at], quantity, price, source, quantity * price * multiplier))
+    return lines
 
 
 def _line(unit: str, quantity: int, price: int, multiplier: int) -> Line:

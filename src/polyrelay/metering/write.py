@@ -1,15 +1,24 @@
 """Tariffs, charges and usage as plain documents, for files, JSON answers and storage. `read` takes tariffs back."""
 
+import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from polyrelay.exchange.usage import BUCKETS
 from polyrelay.kernel import money
 from polyrelay.metering import read
-from polyrelay.metering.rate import Charge
+from polyrelay.metering.rate import EXACT_DIGITS, Charge, Line
 from polyrelay.metering.sheet import ATTO_DIGITS, FACTOR_DIGITS, MILLION_DIGITS, Factor, Sheet, Tier
 from polyrelay.metering.tariff import EVERY_DAY, MINUTES_PER_DAY, Prices, Tariff, Window
 
 Document = dict[str, object]
+
+_LINES_KEPT = 4096
+"""Kinds of lines whose constant texts are kept: a few for each model that is in use."""
+
+_FACTORS_KEPT = 256
+"""Multipliers, one for each customer group."""
 
 
 def tariff(value: Tariff) -> Document:
@@ -51,6 +60,7 @@ def sheet(value: Sheet) -> Document:
     return document
 
 
+@lru_cache(_FACTORS_KEPT)
 def factor(value: Factor) -> str:
     """A multiplier as a decimal string."""
     return money.plain(value, FACTOR_DIGITS)
@@ -61,17 +71,8 @@ def charge(value: Charge) -> Document:
     quote, cost, margin = value.quote, value.cost, value.margin
     return {
         "amount": money.show(value.amount),
-        "exact": money.plain(value.exact, ATTO_DIGITS + FACTOR_DIGITS),
-        "lines": [
-            {
-                "bucket": line.bucket,
-                "quantity": line.quantity,
-                "unit_price": line.unit_price,
-                "priced_as": line.priced_as,
-                "amount": line.amount,
-            }
-            for line in value.lines
-        ],
+        "exact": money.plain(value.exact, EXACT_DIGITS),
+        "lines": lines(value),
         "tariff": quote.tariff,
         "version": quote.version,
         "window": quote.window,
@@ -80,6 +81,37 @@ def charge(value: Charge) -> Document:
         "cost": None if cost is None else money.show(cost),
         "margin": None if margin is None else money.show(margin),
     }
+
+
+def lines(value: Charge) -> list[Document]:
+    """The lines of a charge."""
+    return [
+        {
+            "bucket": line.bucket,
+            "quantity": line.quantity,
+            "unit_price": line.unit_price,
+            "priced_as": line.priced_as,
+            "amount": line.amount,
+        }
+        for line in value.lines
+    ]
+
+
+def bill(lines: Iterable[Line]) -> str:
+    """What `lines` makes of a charge with these lines, as JSON: posting writes some for every exchange."""
+    texts = []
+    for bucket, quantity, price, priced_as, exact in lines:
+        opening, middle = _constants(bucket, price, priced_as)
+        texts.append(f'{opening}{quantity}{middle}{money.plain(exact, EXACT_DIGITS)}"}}')
+    return f"[{','.join(texts)}]"
+
+
+@lru_cache(_LINES_KEPT)
+def _constants(bucket: str, price: int, priced_as: str) -> tuple[str, str]:
+    """A line's JSON before its quantity, and between that and its amount."""
+    before = json.dumps({"bucket": bucket, "quantity": 0}, separators=(",", ":"))
+    after = json.dumps({"unit_price": money.plain(price, ATTO_DIGITS), "priced_as": priced_as}, separators=(",", ":"))
+    return before.removesuffix("0}"), f',{after[1:-1]},"amount":"'
 
 
 def _prices(value: Prices) -> Document:

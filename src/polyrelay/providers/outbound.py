@@ -37,6 +37,8 @@ class Endpoint:
     url: str
     fixed_headers: tuple[str, ...] = field(repr=False)
     takes_stream_options: bool
+    cap_field: str
+    only_cap_field: bool
 
     def request(self, headers: tuple[str, ...], body: bytes) -> OutboundRequest:
         """`body` with the client's passed `headers` added."""
@@ -57,6 +59,8 @@ def endpoint(candidate: Candidate, user_agent: str) -> Endpoint:
             f"authorization: Bearer {candidate.credential.secret}",
         ),
         profile.takes_stream_options,
+        profile.cap_field,
+        profile.only_cap_field,
     )
 
 

@@ -17,7 +17,8 @@ class Credential:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Channel:
-    """One way to reach models. `models` maps the client's model name to the vendor's.
+    """One way to reach models. `models` maps the client's model name to the vendor's; `drains` says whether an answer
+    is read on when its client has left, to learn what it used.
 
     Channels, credentials and candidates are themselves and equal to nothing else: each is made once per configuration.
     """
@@ -33,6 +34,7 @@ class Channel:
     proxy: str | None = None
     http2: bool = True
     ca_file: str | None = None
+    drains: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

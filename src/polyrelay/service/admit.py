@@ -8,7 +8,7 @@ from polyrelay.exchange.call import Call
 from polyrelay.kernel import errors
 from polyrelay.routing.channel import Candidate
 from polyrelay.service.answers import Slip
-from polyrelay.service.ports import Head, Hold, Keys, Lease, Limits
+from polyrelay.service.ports import Head, Keys, Lease, Limits
 from polyrelay.wire.openai_chat.request import ChatRequest
 
 _SCHEME = b"bearer"
@@ -20,16 +20,19 @@ BYTES_PER_TOKEN = 4
 
 
 class Admitted(msgspec.Struct, frozen=True, gc=False):
-    """A request that may be served: who asks, what is held for it, who may answer, best first."""
+    """A request that may be served once funds are held for it: who asks, who may answer, best first.
+
+    `asked_cost` says whether the client wants its charge told as `usage.cost`.
+    """
 
     surface: str
     slip: Slip
     holder: Principal
     request: ChatRequest
-    hold: Hold
     lease: Lease
     candidates: tuple[Candidate, ...]
     passed_headers: tuple[str, ...]
+    asked_cost: bool
 
 
 def bearer(head: Head) -> str:
@@ -62,6 +65,6 @@ def principal(head: Head, peer: str, *, keys: Keys, now: float) -> Principal:
 
 
 def lease(holder: Principal, call: Call, limits: Limits) -> Lease:
-    """Take one request, its estimated tokens and a slot of the caller's limits. Raises `errors.RateLimited`."""
+    """Take one request, its estimated tokens and a place of every limit that applies. Raises `errors.RateLimited`."""
     output = (call.max_output or ASSUMED_OUTPUT_TOKENS) * call.choices
-    return limits.take(holder, call.input_bytes // BYTES_PER_TOKEN + output)
+    return limits.take(holder, call.input_bytes // BYTES_PER_TOKEN + output, call.model)

@@ -4,7 +4,10 @@ import re
 
 import msgspec
 
+from polyrelay.kernel import money
 from polyrelay.kernel.ids import ExchangeId
+from polyrelay.kernel.money import Nanos
+from polyrelay.service.ports import Head
 
 _LABEL = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _SSE = (
@@ -12,6 +15,9 @@ _SSE = (
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
+
+COMMENT = b": keep-alive\n\n"
+"""An SSE comment: no client shows it, and no idle path closes on it."""
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -39,6 +45,21 @@ def label(value: bytes | None) -> str | None:
     if value is None or _LABEL.fullmatch(value) is None:
         return None
     return value.decode("ascii")
+
+
+def asks_cost(head: Head) -> bool:
+    """Whether a client wants its charge told as `usage.cost`: `x-polyrelay-usage-cost: true`."""
+    return head.get(b"x-polyrelay-usage-cost") == b"true"
+
+
+def cost(charge: Nanos) -> tuple[bytes, bytes]:
+    """`x-polyrelay-cost`: what the answer was charged, in the instance's currency."""
+    return b"x-polyrelay-cost", money.show(charge).encode("ascii")
+
+
+def clamped(cap: int) -> tuple[bytes, bytes]:
+    """`x-polyrelay-clamped`: for want of funds, each choice may have no more than `cap` output tokens."""
+    return b"x-polyrelay-clamped", b"max_tokens=%d" % cap
 
 
 def event_stream() -> Headers:

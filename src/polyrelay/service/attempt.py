@@ -27,10 +27,29 @@ class Exchange(Host, Protocol):
         ...
 
 
+class Drainer(Exchange, Protocol):
+    """One that reads on after its client has left."""
+
+    def reading(self, take: Take) -> Take:
+        """What takes the pieces of the body instead of `take`, and passes them to it."""
+        ...
+
+
 class Attempt:
     """Implements the port `Sink`. `flight` is set right after the request was sent, before any callback."""
 
-    __slots__ = ("_delivery", "_host", "_now", "_stream", "_strip_usage", "candidate", "data", "flight")
+    __slots__ = (
+        "_delivery",
+        "_drainer",
+        "_host",
+        "_now",
+        "_stream",
+        "_strip_usage",
+        "answered",
+        "candidate",
+        "data",
+        "flight",
+    )
 
     flight: Flight
 
@@ -42,19 +61,23 @@ class Attempt:
         self._strip_usage = strip_usage
         self._now = now
         self._delivery: Delivery | None = None
+        self._drainer: Drainer | None = None
+        self.answered = False
+        """Whether the upstream has begun to answer. A rejection is no answer."""
         self.candidate = candidate
         self.data: Take = _unexpected
         """The delivery's own, since it is called for every chunk: a cancelled flight calls it no more, and a defect in
         it is caught at the upstream's border and ends as a fault."""
 
-    @property
-    def answered(self) -> bool:
-        """Whether the upstream has begun to answer."""
-        return self._delivery is not None
-
     def observed(self) -> Observed:
         """What is known of the answer so far."""
         return self._delivery.observed() if self._delivery is not None else Observed()
+
+    def drain(self, drainer: Drainer) -> None:
+        """Go on for `drainer`, since the client has left."""
+        self._host = self._drainer = drainer
+        if self._delivery is not None:
+            self._deliver(self._delivery)
 
     def head(self, status: int, headers: HeaderList) -> None:
         """Choose what becomes of the body."""
@@ -91,13 +114,16 @@ class Attempt:
         elif not _is_media(headers, _MEDIA[self._stream]):
             self._give_up(Fault(FaultKind.GARBLED, "the answer has the wrong media type", status))
         elif self._stream:
+            self.answered = True
             self._deliver(StreamDelivery(self._host, strip_usage=self._strip_usage, leaks=self._leaks))
         else:
+            self.answered = True
             self._deliver(UnaryDelivery(self._host))
 
     def _deliver(self, delivery: Delivery) -> None:
         self._delivery = delivery
-        self.data = delivery.data
+        delivery.host = self._host
+        self.data = delivery.data if self._drainer is None else self._drainer.reading(delivery.data)
 
     def _give_up(self, fault: Fault) -> None:
         self.flight.cancel()

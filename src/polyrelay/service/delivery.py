@@ -22,6 +22,9 @@ class Observed(msgspec.Struct, frozen=True, gc=False):
     delivered: int = 0
 
 
+Price = Callable[[Usage], bytes]
+"""What a usage is charged, as a JSON number."""
+
 Leaks = Callable[[bytes], bool]
 """Whether a vendor's words name our key or where we called."""
 
@@ -36,8 +39,16 @@ class Host(Protocol):
         """The configuration this exchange began with."""
         ...
 
-    def commit(self, headers: Headers) -> None:
-        """From here on the client has this attempt's bytes: no other may follow (M6)."""
+    @property
+    def price(self) -> Price | None:
+        """Set when the client asked for its charge in the answer."""
+        ...
+
+    def commit(self, headers: Headers) -> bool:
+        """From here on the client has this attempt's bytes: no other may follow (M6).
+
+        False when the books cannot be told: then the exchange is over, and nothing may be written.
+        """
         ...
 
     @property
@@ -67,7 +78,9 @@ class Host(Protocol):
 
 
 class Delivery(Protocol):
-    """Takes one kind of body: a stream, a unary answer, a rejection."""
+    """Takes one kind of body: a stream, a unary answer, a rejection. `host` is whom it tells."""
+
+    host: Host
 
     def data(self, chunk: bytes) -> None:
         """A piece of it."""

@@ -3,7 +3,7 @@ an exchange costs no task, and bytes pass from one socket to the other within on
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -12,7 +12,9 @@ from polyrelay.exchange.call import BillingGroup, Call
 from polyrelay.exchange.faults import Fault
 from polyrelay.exchange.outcome import Outcome
 from polyrelay.exchange.usage import Usage
+from polyrelay.kernel import errors
 from polyrelay.kernel.ids import ExchangeId
+from polyrelay.kernel.money import Nanos
 from polyrelay.providers.outbound import OutboundRequest
 
 HeaderList = Sequence[tuple[bytes, bytes]]
@@ -170,46 +172,110 @@ class Lease(Protocol):
     """What one exchange holds of its limits."""
 
     def headers(self) -> tuple[tuple[bytes, bytes], ...]:
-        """`x-ratelimit-*` as they stand; empty when the key has no limits."""
+        """`x-ratelimit-*` of the tightest limits as they stand; empty when nothing is limited."""
         ...
 
     def release(self, tokens: int) -> None:
-        """Give back the concurrency slot and correct the tokens to what was used. Idempotent."""
+        """Give back the place and correct the tokens to what was used. Idempotent; without effect after expiry."""
         ...
 
 
 class Limits(Protocol):
-    """Requests, tokens and concurrency, taken together or not at all."""
+    """Requests, tokens and concurrency of key, project, account, model and group, taken together or not at all."""
 
-    def take(self, principal: Principal, tokens: int) -> Lease:
-        """Reserve one request, `tokens` tokens and a slot.
+    def take(self, principal: Principal, tokens: int, model: str) -> Lease:
+        """Reserve one request for `model`, `tokens` tokens and a place, in every scope that limits them, or in none.
 
         Raises `errors.RateLimited` with `retry_after` and `x-ratelimit-*` headers.
         """
         ...
 
 
-class Hold(msgspec.Struct, frozen=True, gc=False):
-    """Funds set aside for one exchange."""
+class Order(msgspec.Struct, frozen=True, gc=False):
+    """What is to be paid for: one exchange of `principal`, its call, and the surface it came in by."""
 
     exchange: ExchangeId
     principal: Principal
     call: Call
+    surface: str
 
 
-class Ledger(Protocol):
+class Hold(Protocol):
+    """Funds set aside for one exchange."""
+
+    @property
+    def exchange(self) -> ExchangeId:
+        """Whose."""
+        ...
+
+    @property
+    def cap(self) -> int | None:
+        """Output tokens per choice that the hold covers, and the upstream must be told; None when output is free."""
+        ...
+
+    @property
+    def clamped(self) -> bool:
+        """Whether the cap is lower than what the client asked for, or the model allows, for want of funds."""
+        ...
+
+
+class Funding(Protocol):
+    """Who waits for a hold. One of the two is called, once, unless the wait was cancelled."""
+
+    def funded(self, hold: Hold) -> None:
+        """The funds are set aside."""
+        ...
+
+    def unfunded(self, refusal: errors.Refusal) -> None:
+        """They are not to be had."""
+        ...
+
+
+class Wait(Protocol):
+    """A reserve that has to ask the bank first."""
+
+    def cancel(self) -> None:
+        """Nobody waits any more; nothing is called, nothing is held."""
+        ...
+
+
+H = TypeVar("H", bound=Hold)
+"""A ledger's own kind of hold."""
+
+
+class Ledger(Protocol[H]):
     """Money. `reserve` precedes the upstream call; `settle` or `void` follows exactly once."""
 
-    def reserve(self, exchange: ExchangeId, principal: Principal, call: Call) -> Hold:
-        """Set aside the upper bound of what `call` can cost. Raises `errors.Refusal` when it cannot be covered."""
+    def reserve(self, order: Order, funding: Funding) -> H | Wait:
+        """Set aside the upper bound of what the call can cost.
+
+        A hold when the worker's escrow covers it (nothing is called then), else a wait. Raises `errors.Refusal` when it
+        is clear at once that it cannot be covered: no price, no lease, no room in the journal.
+        """
         ...
 
-    def settle(self, hold: Hold, usage: Usage, outcome: Outcome) -> None:
-        """Post what was used and give the rest back. Returns once the record is written. Idempotent by exchange id."""
+    def sent(self, hold: H, channel: str | None) -> None:
+        """Called before the first bytes of an answer leave that is not whole yet. Raises when it cannot be written."""
         ...
 
-    def void(self, hold: Hold) -> None:
+    def price(self, hold: H, usage: Usage) -> Nanos:
+        """What `usage` is going to be charged, for `usage.cost`."""
+        ...
+
+    def settle(self, hold: H, record: "Record", then: Callable[[], None]) -> Nanos:
+        """Post `record.usage` and give the rest back; returns what is charged.
+
+        Raises when it cannot be written: then nothing may leave. `then` is called once the record is as durable as the
+        operator asked for, which may be before this returns. Idempotent by exchange id.
+        """
+        ...
+
+    def void(self, hold: H, record: "Record") -> None:
         """Give everything back: nothing was delivered. Idempotent by exchange id."""
+        ...
+
+    def refuse(self, record: "Record", principal: Principal) -> None:
+        """Keep the record of a request of `principal` that never had a hold. Never raises."""
         ...
 
 
@@ -232,6 +298,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     finish: str | None
     error: str | None
     billing: BillingGroup | None
+    provider: str | None = None
 
 
 class Records(Protocol):

@@ -1,4 +1,4 @@
-"""The front desk of every relay route: admit, choose, reserve, dispatch; and say no in the client's own protocol."""
+"""The front desk of every relay route: admit, choose, dispatch; and say no in the client's own protocol."""
 
 import logging
 
@@ -13,6 +13,7 @@ from polyrelay.service import admit, answers
 from polyrelay.service.admit import Admitted
 from polyrelay.service.answers import Headers, Slip
 from polyrelay.service.dispatch import Dispatch
+from polyrelay.service.drain import Drain
 from polyrelay.service.ports import Client, Head, HeaderList, Inbound, Record
 from polyrelay.service.world import Snapshot, World
 from polyrelay.wire import registry
@@ -37,6 +38,7 @@ class Relay:
         self.in_flight = 0
         """Exchanges open now."""
         self.world = world
+        self._drains: set[Drain] = set()
 
     def open(self, inbound: Inbound, client: Client) -> Dispatch | None:
         """Serve `inbound`, or refuse it: then `client` has its answer and None is returned. Never raises."""
@@ -74,6 +76,11 @@ class Relay:
         now = self.world.clock.monotonic()
         return self._slip(head, now).headers(now)
 
+    def close(self) -> None:
+        """Book what is still read on for clients that have left. To be called when the HTTP side is done."""
+        for drain in tuple(self._drains):
+            drain.stop()
+
     # ── inside ──
 
     def _slip(self, head: Head, arrived: float) -> Slip:
@@ -95,29 +102,11 @@ class Relay:
         candidates = snapshot.candidates(call, hash(slip.exchange))
         if not candidates:
             raise model_not_found(call.model)
+        passed = outbound.passed(head)
         lease = admit.lease(holder, call, world.limits)
-        try:
-            hold = world.ledger.reserve(slip.exchange, holder, call)
-        except BaseException:
-            lease.release(0)
-            raise
+        admitted = Admitted(inbound.surface, slip, holder, request, lease, candidates, passed, answers.asks_cost(head))
         self.in_flight += 1
-        return Dispatch(
-            world,
-            snapshot,
-            Admitted(
-                inbound.surface,
-                slip,
-                holder,
-                request,
-                hold,
-                lease,
-                candidates,
-                outbound.passed(head),
-            ),
-            client,
-            self._closed,
-        )
+        return Dispatch(world, snapshot, admitted, client, self._closed, self._drains)
 
     def _closed(self) -> None:
         self.in_flight -= 1
@@ -126,26 +115,27 @@ class Relay:
         now = self.world.clock.monotonic()
         status, headers, body = wire_errors.render(refusal)
         client.reply(status, [*headers, *slip.headers(now)], body)
-        self.world.records.add(
-            Record(
-                exchange=slip.exchange,
-                label=slip.label,
-                surface=surface,
-                account=caller.holder.account if caller.holder else None,
-                key=caller.holder.key_id if caller.holder else None,
-                model=caller.model,
-                channel=None,
-                status=status,
-                outcome=Outcome.REFUSED,
-                attempts=0,
-                seconds=now - slip.arrived,
-                first_token=None,
-                usage=None,
-                finish=None,
-                error=refusal.code,
-                billing=None,
-            )
+        record = Record(
+            exchange=slip.exchange,
+            label=slip.label,
+            surface=surface,
+            account=caller.holder.account if caller.holder else None,
+            key=caller.holder.key_id if caller.holder else None,
+            model=caller.model,
+            channel=None,
+            status=status,
+            outcome=Outcome.REFUSED,
+            attempts=0,
+            seconds=now - slip.arrived,
+            first_token=None,
+            usage=None,
+            finish=None,
+            error=refusal.code,
+            billing=None,
         )
+        if caller.holder is not None:
+            self.world.ledger.refuse(record, caller.holder)
+        self.world.records.add(record)
 
 
 def model_not_found(model: str) -> errors.NotFound:

@@ -3,22 +3,36 @@
 import logging
 from collections.abc import Callable
 
+import msgspec
+
 from polyrelay.exchange.call import Call
 from polyrelay.exchange.outcome import Outcome
 from polyrelay.exchange.usage import Usage
+from polyrelay.kernel.money import Nanos
+from polyrelay.routing.channel import Channel
 from polyrelay.service.admit import BYTES_PER_TOKEN, Admitted
 from polyrelay.service.delivery import Observed
-from polyrelay.service.ports import Record
+from polyrelay.service.ports import Hold, Record
 from polyrelay.service.world import World
 
 logger = logging.getLogger(__name__)
 
 
-def estimated(call: Call, delivered: int) -> Usage:
-    """Usage from bytes: `call.input_bytes` in, `delivered` content bytes out, marked estimated."""
+CLIENT_CLOSED = 499
+"""Status in records of an exchange whose client left before an answer; nginx's number for the same."""
+
+
+def estimated(call: Call, delivered: int, cap: int | None) -> Usage:
+    """Usage from bytes: the text of the body in, `delivered` content bytes out, marked estimated.
+
+    Never more than a hold for `call` covers, whose bound counts a token for each byte of text, and at most `cap` tokens
+    out (None: what the client asked for, if it said) for each choice. Tokens of media cannot be told from bytes: none.
+    """
+    output = -(-delivered // BYTES_PER_TOKEN)
+    most = cap if cap is not None else call.max_output
     return Usage(
-        input_text=-(-call.input_bytes // BYTES_PER_TOKEN),
-        output_text=-(-delivered // BYTES_PER_TOKEN),
+        input_text=-(-max(call.input_bytes - call.references.inline_bytes, 0) // BYTES_PER_TOKEN),
+        output_text=output if most is None else min(output, most * call.choices),
         estimated=True,
     )
 
@@ -26,58 +40,115 @@ def estimated(call: Call, delivered: int) -> Usage:
 class Books:
     """The page of one exchange. `channel`, `attempts` and `first_token` (seconds) are kept up by the exchange."""
 
-    __slots__ = ("_admitted", "_on_close", "_world", "attempts", "channel", "closed", "first_token")
+    __slots__ = (
+        "_admitted",
+        "_on_close",
+        "_sent",
+        "_world",
+        "attempts",
+        "channel",
+        "closed",
+        "first_token",
+        "held",
+        "hold",
+    )
+
+    hold: Hold
+    """Set by `begin`; there is none while `held` is false."""
 
     def __init__(self, world: World, admitted: Admitted, on_close: Callable[[], None]) -> None:
         self._world = world
         self._admitted = admitted
         self._on_close = on_close
-        self.channel: str | None = None
+        self._sent = False
+        self.held = False
+        self.channel: Channel | None = None
         self.attempts = 0
         self.first_token: float | None = None
         self.closed = False
 
-    def settle(self, observed: Observed, outcome: Outcome, *, status: int, error: str | None = None) -> bool:
-        """Post what was used, stated or else estimated. False when it could not be written: then nothing may leave."""
-        usage = observed.usage or estimated(self._admitted.request.call, observed.delivered)
+    def begin(self, hold: Hold) -> None:
+        """The funds are there."""
+        self.hold = hold
+        self.held = True
+
+    def sent(self) -> None:
+        """The first bytes of an answer are about to leave. Raises when that cannot be written: then they may not."""
+        self._world.ledger.sent(self.hold, self.channel.name if self.channel is not None else None)
+        self._sent = True
+        self.first_token = self._world.clock.monotonic() - self._admitted.slip.arrived
+
+    def settle(
+        self, observed: Observed, outcome: Outcome, then: Callable[[], None], *, status: int, error: str | None = None
+    ) -> Nanos | None:
+        """Post what was used, stated or else estimated; returns the charge.
+
+        `then` is called when the last bytes may leave, before or after this returns. None when it could not be written:
+        nothing may leave, and of an answer that has not begun to leave the funds are given back.
+        """
+        usage = observed.usage
+        if usage is None:
+            usage = estimated(self._admitted.request.call, observed.delivered, self.hold.cap)
+        record = self._record(usage, outcome, status=status, finish=observed.finish, error=error)
         try:
-            self._world.ledger.settle(self._admitted.hold, usage, outcome)
+            charge = self._world.ledger.settle(self.hold, record, then)
         except Exception:  # border: whatever keeps a charge from being written, the answer must not leave
-            logger.exception("exchange %s could not be booked; its answer is cut", self._admitted.slip.exchange)
-            self._close(usage, Outcome.TRUNCATED, status=status, finish=observed.finish, error="not_booked")
-            return False
-        self._close(usage, outcome, status=status, finish=observed.finish, error=error)
-        return True
+            logger.exception("exchange %s could not be booked; its answer is cut", record.exchange)
+            record = msgspec.structs.replace(record, outcome=Outcome.TRUNCATED, error="not_booked")
+            if not self._sent:
+                self._give_back(record)
+            self._close(record)
+            return None
+        self._close(record)
+        return charge
 
     def void(self, outcome: Outcome, *, status: int, error: str | None) -> None:
-        """Nothing was delivered: no charge."""
-        self._world.ledger.void(self._admitted.hold)
-        self._close(None, outcome, status=status, finish=None, error=error)
+        """Nothing was delivered: no charge. A hold, if there is one, is given back."""
+        record = self._record(None, outcome, status=status, finish=None, error=error)
+        if self.held:
+            self._give_back(record)
+        else:
+            self._world.ledger.refuse(record, self._admitted.holder)
+        self._close(record)
 
-    def _close(
-        self, usage: Usage | None, outcome: Outcome, *, status: int, finish: str | None, error: str | None
-    ) -> None:
+    def abandon(self) -> None:
+        """Funds were refused at once. Whoever opened the exchange answers, and records it."""
         self.closed = True
-        admitted, slip = self._admitted, self._admitted.slip
-        admitted.lease.release(usage.total_tokens if usage is not None else 0)
-        self._world.records.add(
-            Record(
-                exchange=slip.exchange,
-                label=slip.label,
-                surface=admitted.surface,
-                account=admitted.holder.account,
-                key=admitted.holder.key_id,
-                model=admitted.request.call.model,
-                channel=self.channel,
-                status=status,
-                outcome=outcome,
-                attempts=self.attempts,
-                seconds=self._world.clock.monotonic() - slip.arrived,
-                first_token=self.first_token,
-                usage=usage,
-                finish=finish,
-                error=error,
-                billing=admitted.request.call.billing,
-            )
-        )
+        self._admitted.lease.release(0)
         self._on_close()
+
+    def _give_back(self, record: Record) -> None:
+        try:
+            self._world.ledger.void(self.hold, record)
+        except Exception:  # border: the hold stays until its journal is recovered; the exchange ends all the same
+            logger.exception("the funds held for exchange %s could not be given back", record.exchange)
+
+    def _close(self, record: Record) -> None:
+        self.closed = True
+        self._admitted.lease.release(record.usage.total_tokens if record.usage is not None else 0)
+        self._world.records.add(record)
+        self._on_close()
+
+    def _record(
+        self, usage: Usage | None, outcome: Outcome, *, status: int, finish: str | None, error: str | None
+    ) -> Record:
+        admitted, slip, channel = self._admitted, self._admitted.slip, self.channel
+        return Record(
+            exchange=slip.exchange,
+            label=slip.label,
+            surface=admitted.surface,
+            account=admitted.holder.account,
+            key=admitted.holder.key_id,
+            model=admitted.request.call.model,
+            channel=channel.name if channel is not None else None,
+            status=status,
+            outcome=outcome,
+            attempts=self.attempts,
+            seconds=self._world.clock.monotonic() - slip.arrived,
+            first_token=self.first_token,
+            usage=usage,
+            finish=finish,
+            error=error,
+            billing=admitted.request.call.billing,
+            provider=channel.provider if channel is not None else None,
+        )

@@ -12,12 +12,12 @@ from polyrelay.wire.openai_chat.tap import StreamTap
 class StreamDelivery:
     """Before commit every defect is a fault, and another channel may answer unseen; after it, an honest end in-band."""
 
-    __slots__ = ("_held", "_held_bytes", "_host", "_leaks", "_over", "_tap")
+    __slots__ = ("_held", "_held_bytes", "_leaks", "_over", "_tap", "host")
 
     def __init__(self, host: Host, *, strip_usage: bool, leaks: Leaks) -> None:
-        self._host = host
+        self.host = host
         self._leaks = leaks
-        self._tap = StreamTap(strip_usage=strip_usage)
+        self._tap = StreamTap(strip_usage=strip_usage, price=host.price)
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._over = False
@@ -37,17 +37,17 @@ class StreamDelivery:
         except sse.FrameTooLongError:
             self._break(Fault(FaultKind.OVERSIZE, "an SSE frame is larger than the bound"))
             return
-        if not self._host.committed:
+        if not self.host.committed:
             out = self._hold(out)
-        if tap.error is not None and self._host.committed and self._leaks(tap.error):
+        if tap.error is not None and self.host.committed and self._leaks(tap.error):
             self._break(Fault(FaultKind.ERROR_FIRST, "an error frame names our key or address"))
             return
-        if tap.terminator is not None and self._host.committed:
+        if tap.terminator is not None and self.host.committed:
             self._over = True
             outcome = Outcome.COMPLETE if tap.error is None else Outcome.UPSTREAM_ERROR
-            self._host.finished(self.observed(), out + tap.terminator, outcome)
+            self.host.finished(self.observed(), out + tap.terminator, outcome)
         elif out:
-            self._host.write(out)
+            self.host.write(out)
 
     def ended(self) -> None:
         """The body ended without a whole `[DONE]` frame: complete only after a finish reason (M5: none is invented)."""
@@ -55,12 +55,12 @@ class StreamDelivery:
             return
         tap = self._tap
         rest = tap.close()
-        if not self._host.committed:
-            self._host.failed(Fault(FaultKind.EMPTY, "the stream ended before a meaningful frame"))
+        if not self.host.committed:
+            self.host.failed(Fault(FaultKind.EMPTY, "the stream ended before a meaningful frame"))
         elif tap.error is not None:
-            self._host.finished(self.observed(), tap.terminator or b"", Outcome.UPSTREAM_ERROR)
+            self.host.finished(self.observed(), tap.terminator or b"", Outcome.UPSTREAM_ERROR)
         elif tap.terminator is not None or (tap.finish is not None and not rest):
-            self._host.finished(self.observed(), tap.terminator or b"", Outcome.COMPLETE)
+            self.host.finished(self.observed(), tap.terminator or b"", Outcome.COMPLETE)
         else:
             self._break(Fault(FaultKind.CUT, "the stream ended without a finish reason"))
 
@@ -71,11 +71,11 @@ class StreamDelivery:
 
     def _break(self, fault: Fault) -> None:
         self._over = True
-        if self._host.committed:
+        if self.host.committed:
             outcome = Outcome.TRUNCATED if self._tap.error is None else Outcome.UPSTREAM_ERROR
-            self._host.broken(self.observed(), verdict.broken_off(fault), outcome)
+            self.host.broken(self.observed(), verdict.broken_off(fault), outcome)
         else:
-            self._host.failed(fault)
+            self.host.failed(fault)
 
     def _hold(self, out: bytes) -> bytes:
         """Keep `out` until the tap has seen something meaningful; then return everything held, for writing."""
@@ -83,7 +83,7 @@ class StreamDelivery:
         fault = self._defect()
         if fault is not None:
             self._over = True
-            self._host.failed(fault)
+            self.host.failed(fault)
             return b""
         self._held.append(out)
         self._held_bytes += len(out)
@@ -91,7 +91,9 @@ class StreamDelivery:
             if self._held_bytes > bounds.HELD_STREAM_BYTES:
                 self._break(Fault(FaultKind.OVERSIZE, "too many bytes before a meaningful frame"))
             return b""
-        self._host.commit(answers.event_stream())
+        if not self.host.commit(answers.event_stream()):
+            self._over = True
+            return b""
         held, self._held = b"".join(self._held), []
         return held
 

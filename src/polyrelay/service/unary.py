@@ -16,18 +16,19 @@ _JSON: Headers = [(b"content-type", b"application/json")]
 class UnaryDelivery:
     """Buffers up to the bound `unary_bytes`, so that a bad answer can still fail over; streams what is larger."""
 
-    __slots__ = ("_bound", "_chunks", "_host", "_size", "_tail")
+    __slots__ = ("_bound", "_chunks", "_passed", "_size", "_tail", "host")
 
     def __init__(self, host: Host) -> None:
-        self._host = host
+        self.host = host
         self._bound = host.settings.bounds.unary_bytes
         self._chunks: list[bytes] = []
         self._size = 0
+        self._passed = 0
         self._tail = b""
 
     def observed(self) -> Observed:
         """Content bytes passed on so far; nothing while the answer is still buffered."""
-        return Observed(delivered=self._size if self._host.committed else 0)
+        return Observed(delivered=self._passed)
 
     def data(self, chunk: bytes) -> None:
         """Buffer, or pass on all but the latest piece: the last byte leaves after the books are written."""
@@ -35,45 +36,46 @@ class UnaryDelivery:
         self._chunks.append(chunk)
         if self._size <= self._bound:
             return
-        if not self._host.committed:
-            self._host.commit(_JSON)
+        if not self.host.committed and not self.host.commit(_JSON):
+            return
         passed, self._chunks = b"".join(self._chunks[:-1]), self._chunks[-1:]
         self._tail = (self._tail + passed)[-_TAIL_BYTES:]
         if passed:
-            self._host.write(passed)
+            self._passed += len(passed)
+            self.host.write(passed)
 
     def ended(self) -> None:
         """Judge and hand over."""
         body = b"".join(self._chunks)
-        if self._host.committed:
+        if self.host.committed:
             usage = answer.tail_usage((self._tail + body)[-_TAIL_BYTES:])
-            self._host.finished(Observed(usage, delivered=self._size), body, Outcome.COMPLETE)
+            self.host.finished(Observed(usage, delivered=self._size), body, Outcome.COMPLETE)
             return
         seen = answer.observe(body)
         if seen.empty:
-            self._host.failed(Fault(FaultKind.EMPTY, "the answer has no content"))
+            self.host.failed(Fault(FaultKind.EMPTY, "the answer has no content"))
         elif seen.garbled:
-            self._host.failed(Fault(FaultKind.GARBLED, "the answer is not a JSON object"))
+            self.host.failed(Fault(FaultKind.GARBLED, "the answer is not a JSON object"))
         elif seen.error:
-            self._host.failed(Fault(FaultKind.ERROR_FIRST, "a 200 whose body is an error"))
+            self.host.failed(Fault(FaultKind.ERROR_FIRST, "a 200 whose body is an error"))
         else:
-            self._host.answered(_JSON, body, Observed(seen.usage, seen.finish, seen.content_bytes))
+            self.host.answered(_JSON, body, Observed(seen.usage, seen.finish, seen.content_bytes))
 
     def failed(self, fault: Fault) -> None:
         """The upstream broke off."""
-        if self._host.committed:
-            self._host.broken(self.observed(), verdict.broken_off(fault), Outcome.TRUNCATED)
+        if self.host.committed:
+            self.host.broken(self.observed(), verdict.broken_off(fault), Outcome.TRUNCATED)
         else:
-            self._host.failed(fault)
+            self.host.failed(fault)
 
 
 class Rejection:
     """A 4xx that blames the request: passed on as the vendor wrote it, if it is in the protocol's shape."""
 
-    __slots__ = ("_chunks", "_host", "_leaks", "_size", "_status")
+    __slots__ = ("_chunks", "_leaks", "_size", "_status", "host")
 
     def __init__(self, host: Host, status: int, leaks: Leaks) -> None:
-        self._host = host
+        self.host = host
         self._status = status
         self._leaks = leaks
         self._chunks: list[bytes] = []
@@ -94,8 +96,8 @@ class Rejection:
         body = b"".join(self._chunks)
         if self._size > bounds.ERROR_BODY_BYTES or not wire_errors.is_native(body) or self._leaks(body):
             _, _, body = wire_errors.render(verdict.rejected())
-        self._host.rejected(self._status, list(_JSON), body)
+        self.host.rejected(self._status, list(_JSON), body)
 
     def failed(self, fault: Fault) -> None:
         """The upstream broke off while saying no."""
-        self._host.failed(fault)
+        self.host.failed(fault)

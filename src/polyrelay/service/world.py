@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from polyrelay.exchange.call import Call
 from polyrelay.kernel.clock import Clock
@@ -38,7 +39,7 @@ class World:
     upstream: Upstream
     keys: Keys
     limits: Limits
-    ledger: Ledger
+    ledger: Ledger[Any]
     records: Records
     clock: Clock
     timers: Timers

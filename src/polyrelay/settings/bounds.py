@@ -35,3 +35,9 @@ class Bounds:
 
     write_buffer_bytes: int = 256 * 1024
     """Unsent answer bytes per client before its upstream is paused."""
+
+    drained_bytes: int = 8 * MIB
+    """Of an answer whose client has left, on channels with `client_gone = "drain"`: most bytes still read."""
+
+    drained_seconds: float = 30.0
+    """The same in time. Most answers end within it; a client that hangs up must not keep a socket busy for long."""

@@ -51,6 +51,10 @@ class ChannelSettings:
     """Deadlines of this channel, `[channels.timeouts]`."""
     proxy: str | None = None
     """`http://`, `https://`, `socks5://` or `socks5h://` URL. None means direct: the environment is never consulted."""
+    client_gone: str = "cancel"
+    """When a client leaves early: `cancel` the upstream's request and charge prompt and delivered output by estimate,
+    or `drain`: read on within `bounds.drained_bytes` and `bounds.drained_seconds` to learn, and charge, what it really
+    used. Until then its funds and its place in the limits stay taken."""
     http2: bool = True
     """Offer HTTP/2 to https upstreams. Turn off for a vendor whose HTTP/2 misbehaves."""
     ca_file: str | None = None

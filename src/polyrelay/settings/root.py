@@ -1,9 +1,11 @@
 """The whole configuration as one value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from polyrelay.settings.bounds import Bounds
 from polyrelay.settings.channels import ChannelSettings
+from polyrelay.settings.ledger import LedgerSettings
+from polyrelay.settings.limits import LimitSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +23,22 @@ class ServerSettings:
     """PEM chain; with `tls_key` the relay speaks HTTPS itself."""
     tls_key: str | None = None
     """PEM private key of `tls_certificate`."""
+    workers: int = 1
+    """Processes that share the port; each has its own bounds and its share of every limit. One is complete and uses
+    one core; with more, the process that was started only watches over them."""
     drain_seconds: float = 30.0
     """At shutdown, how long open exchanges may finish before they are closed honestly."""
     forwarded_networks: tuple[str, ...] = ()
     """CIDRs of proxies whose X-Forwarded-For is believed. Empty: the peer address counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """Where accounts, keys and money are kept."""
+
+    url: str = field(default="", repr=False)
+    """`postgresql://user:password@host:port/name`, as libpq writes it; best given as `POLYRELAY_DATABASE__URL`. Empty:
+    SQLite, a file in the data folder, which is complete for one machine. Several machines need PostgreSQL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +79,8 @@ class KeyDefaults:
 
     requests_per_minute: int = 0
     """Requests in any 60 seconds. Unlimited by default: an operator who sells capacity sets it."""
+    requests_per_day: int = 0
+    """Requests in any 24 hours, forgotten in steps of 10 minutes."""
     tokens_per_minute: int = 0
     """Input and output tokens in any 60 seconds, reserved by estimate and corrected by real usage."""
     concurrency: int = 0
@@ -76,9 +92,12 @@ class Settings:
     """Everything an operator may choose."""
 
     server: ServerSettings = ServerSettings()
+    database: DatabaseSettings = DatabaseSettings()
     bounds: Bounds = Bounds()
     answers: AnswerSettings = AnswerSettings()
     cors: CorsSettings = CorsSettings()
     log: LogSettings = LogSettings()
     key_defaults: KeyDefaults = KeyDefaults()
+    ledger: LedgerSettings = LedgerSettings()
+    limits: tuple[LimitSettings, ...] = ()
     channels: tuple[ChannelSettings, ...] = ()

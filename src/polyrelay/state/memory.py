@@ -1,14 +1,16 @@
 """Limits of one process, in memory."""
 
-from polyrelay.access import quota
-from polyrelay.access.principal import Principal
+from polyrelay.access.headers import HeaderPairs, duration
+from polyrelay.access.limits import NO_RULES, LimitBook
+from polyrelay.access.principal import LimitScope, Principal, ScopeId
+from polyrelay.access.quota import LEASE_SECONDS, Denial, Gate, Grant, Quota, Worker, lease_span
 from polyrelay.kernel import errors
 from polyrelay.kernel.clock import Clock
 from polyrelay.kernel.ids import KeyId
 from polyrelay.service.ports import Lease
 
 SWEEP_SECONDS = 60.0
-"""How often idle keys are forgotten. An idle key is one whose windows have emptied, so sooner would find fewer."""
+"""How often idle scopes are forgotten. A scope is idle when its windows have emptied: sooner would find fewer."""
 
 
 class RequestExceedsLimit(errors.RateLimited):
@@ -19,11 +21,11 @@ class RequestExceedsLimit(errors.RateLimited):
 
 
 class _Unlimited:
-    """The lease of a key without limits. One serves all."""
+    """The lease of a request without limits. One serves all."""
 
     __slots__ = ()
 
-    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
+    def headers(self) -> HeaderPairs:
         return ()
 
     def release(self, tokens: int) -> None:
@@ -31,74 +33,121 @@ class _Unlimited:
 
 
 class _Taken:
-    __slots__ = ("_clock", "_grant", "_quota")
+    __slots__ = ("_clock", "_gate", "release")
 
-    def __init__(self, clock: Clock, held: quota.Quota, grant: quota.Grant) -> None:
+    def __init__(self, clock: Clock, gate: Gate, grant: Grant) -> None:
         self._clock = clock
-        self._quota = held
-        self._grant = grant
+        self._gate = gate
+        self.release = grant.release
 
-    def headers(self) -> tuple[tuple[bytes, bytes], ...]:
-        return self._quota.headers(self._clock.monotonic())
+    def headers(self) -> HeaderPairs:
+        return self._gate.headers(self._clock.monotonic())
 
-    def release(self, tokens: int) -> None:
-        self._quota.release(self._grant, tokens)
+
+class _Plan:
+    """The gates of one key by model, good for as long as `principal` is the same object."""
+
+    __slots__ = ("gates", "principal")
+
+    def __init__(self, principal: Principal) -> None:
+        self.principal = principal
+        self.gates: dict[str, Gate] = {}
 
 
 UNLIMITED: Lease = _Unlimited()
 
 
 class MemoryLimits:
-    """The `Limits` port. Keeps state only for keys used within the last minute or two."""
+    """The `Limits` port: this worker's share of every limit. A restart forgets what was used.
 
-    def __init__(self, clock: Clock) -> None:
+    Keeps state only for scopes used within the last minute or two, or within a day where a day is limited.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        book: LimitBook = NO_RULES,
+        *,
+        workers: int = 1,
+        index: int = 0,
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> None:
+        """`index` (from 0) of `workers` is this process; `lease_seconds` the longest that an exchange can last."""
         self._clock = clock
-        self._quotas: dict[KeyId, quota.Quota] = {}
+        self._book = book
+        self._worker = Worker(workers, index, lease_span(lease_seconds))
+        self._quotas: dict[ScopeId, Quota] = {}
+        self._plans: dict[KeyId, _Plan] = {}
         self._sweep_at = clock.monotonic() + SWEEP_SECONDS
 
     def __len__(self) -> int:
-        """Keys that state is kept for."""
+        """Scopes that state is kept for."""
         return len(self._quotas)
 
-    def take(self, principal: Principal, tokens: int) -> Lease:
-        """Reserve one request, `tokens` tokens and a place at once.
+    def adopt(self, book: LimitBook) -> None:
+        """Go on under other limits by model and group; what was used stays counted."""
+        self._book = book
+        self._plans.clear()
+
+    def take(self, principal: Principal, tokens: int, model: str) -> Lease:
+        """Reserve one request, `tokens` tokens and a place in every scope the request falls under, or in none.
 
         Raises:
             errors.RateLimited: code `rate_limit_exceeded`, with `retry_after` and `x-ratelimit-*` headers.
-            RequestExceedsLimit: `tokens` alone is above the key's tokens per minute.
+            RequestExceedsLimit: `tokens` alone is above what a minute of one of the scopes allows.
         """
-        limits = principal.limits
-        if not (limits.requests_per_minute or limits.tokens_per_minute or limits.concurrency):
+        if not (self._book.rules or principal.scopes or principal.limits):
             return UNLIMITED
         now = self._clock.monotonic()
         if now >= self._sweep_at:
             self._sweep(now)
-        held = self._quotas.get(principal.key_id)
+        plan = self._plans.get(principal.key_id)
+        gate = plan.gates.get(model) if plan is not None and plan.principal is principal else None
+        if gate is None:
+            gate = self._gate(principal, model)
+        if gate.open:
+            return UNLIMITED
+        answer = gate.take(now, tokens)
+        if isinstance(answer, Denial):
+            raise _refusal(answer, tokens, gate.headers(now))
+        return _Taken(self._clock, gate, answer)
+
+    def _gate(self, principal: Principal, model: str) -> Gate:
+        gate = Gate([self._quota(scope) for scope in self._book.scopes(principal, model)])
+        plan = self._plans.get(principal.key_id)
+        if plan is None or plan.principal is not principal:
+            plan = self._plans[principal.key_id] = _Plan(principal)
+        plan.gates[model] = gate
+        return gate
+
+    def _quota(self, scope: LimitScope) -> Quota:
+        held = self._quotas.get(scope.id)
         if held is None:
-            held = self._quotas[principal.key_id] = quota.Quota(limits)
-        elif held.limits is not limits:
-            held.adopt(limits)
-        answer = held.take(now, tokens)
-        if isinstance(answer, quota.Denial):
-            raise _refusal(answer, tokens, held.headers(now))
-        return _Taken(self._clock, held, answer)
+            held = self._quotas[scope.id] = Quota(scope, self._worker)
+        elif held.scope != scope:
+            held.adopt(scope)
+        return held
 
     def _sweep(self, now: float) -> None:
+        """Forget idle scopes, and every gate, since gates hold on to the windows of scopes."""
         self._sweep_at = now + SWEEP_SECONDS
-        for key_id in [key_id for key_id, held in self._quotas.items() if held.idle(now)]:
-            del self._quotas[key_id]
+        self._plans.clear()
+        for scope in [scope for scope, held in self._quotas.items() if held.idle(now)]:
+            del self._quotas[scope]
 
 
-def _refusal(denial: quota.Denial, tokens: int, headers: tuple[tuple[bytes, bytes], ...]) -> errors.RateLimited:
+def _refusal(denial: Denial, tokens: int, told: HeaderPairs) -> errors.RateLimited:
+    terms = denial.terms
+    allowed = f"{terms.limit} {terms.kind.value}"
     if denial.retry_after is None:
+        part = "" if terms.largest == terms.limit else f"{terms.largest}, one worker's share of "
         return RequestExceedsLimit(
-            f"This request may use up to {tokens} tokens, more than the {denial.limit} {denial.kind.value} "
-            "this API key is allowed. Shorten the input or lower the output limit.",
-            headers=headers,
+            f"This request may use up to {tokens} tokens, more than {part}the {allowed} allowed to {terms.label}. "
+            "Shorten the input or lower the output limit.",
+            headers=told,
         )
-    wait = quota.duration(denial.retry_after)
     return errors.RateLimited(
-        f"Rate limit reached for this API key: {denial.limit} {denial.kind.value}. Please try again in {wait}.",
+        f"Rate limit reached for {terms.label}: {allowed}. Please try again in {duration(denial.retry_after)}.",
         retry_after=denial.retry_after,
-        headers=headers,
+        headers=told,
     )

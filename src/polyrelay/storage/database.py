@@ -1,70 +1,125 @@
-"""The database for those who write it: an engine over `sqlite.connect`, and the making of its tables."""
+"""Opening the database: a file in the data folder, or a PostgreSQL server; its tables are made or upgraded on the way.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+What is opened is described in `transaction`, whose names are also found here.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from polyrelay.storage import folder, revision
+from polyrelay.storage.directory import KeySource
+from polyrelay.storage.sqlite import SqliteDatabase
+from polyrelay.storage.sqlite_keys import SqliteKeySource
+from polyrelay.storage.transaction import (
+    Conflict,
+    Database,
+    DatabaseAway,
+    DatabaseFault,
+    Dialect,
+    Row,
+    Tx,
+    Violation,
+    Work,
+)
 
-from polyrelay.storage import folder, schema, sqlite
-
-_READ_ONLY = "polyrelay_read_only"
-
-
-class Database:
-    """An open database file. `write` and `read` are transactions; both are short and run to their end."""
-
-    def __init__(self, engine: Engine, path: Path) -> None:
-        self._engine = engine
-        self.path = path
-
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that holds the write lock from its start, so that it cannot fail half-way for want of it."""
-        with self._engine.begin() as connection:
-            yield connection
-
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A consistent view; blocks nobody."""
-        with self._engine.connect().execution_options(**{_READ_ONLY: True}) as connection:
-            yield connection
-
-    def close(self) -> None:
-        """Close every connection."""
-        self._engine.dispose()
+__all__ = [
+    "Conflict", "Database", "DatabaseAway", "DatabaseFault", "Dialect", "Row", "Tx", "Violation", "Work",
+    "look", "open_database", "open_keys", "open_postgres", "open_sqlite", "opened",
+]  # fmt: skip
 
 
-def open_database(data: Path) -> Database:
-    """The database of a data folder, made (folder 0700, file 0600) when absent.
+UPGRADE_SECONDS = 3600.0
+"""How long a transaction waits for locks, and a statement may take, while the tables are changed: large ones may be
+rewritten, and other processes wait for that."""
+
+
+async def open_database(url: str, data: Path) -> Database:
+    """The database that `[database] url` names; the file in the data folder when it is empty.
 
     Raises:
-        ConfigurationError: the file is no database of ours, or of a newer polyrelay.
+        ConfigurationError: it is no database of ours, of a newer polyrelay, or cannot be logged in to.
+        DatabaseAway: it cannot be reached now.
     """
-    folder.prepare(data)
-    path = data / folder.DATABASE
-    folder.create_private(path)
-    engine = create_engine("sqlite://", creator=lambda: sqlite.connect(path), poolclass=None)
-    event.listen(engine, "begin", _begin)
-    database = Database(engine, path)
+    return await _ready(url, data)
+
+
+@asynccontextmanager
+async def opened(url: str, data: Path) -> AsyncIterator[Database]:
+    """`open_database` for the length of a block."""
+    database = await open_database(url, data)
     try:
-        _make_tables(database)
+        yield database
+    finally:
+        await database.close()
+
+
+async def open_sqlite(data: Path) -> Database:
+    """The database file of a data folder, made (folder 0700, file 0600) when absent. Raises as `open_database`."""
+    return await _ready("", data)
+
+
+async def open_postgres(url: str) -> Database:
+    """The database at a `postgresql://` URL, as libpq writes them. Raises as `open_database`."""
+    return await _ready(url, Path())
+
+
+def open_keys(url: str, data: Path) -> KeySource:
+    """What a key directory reads of the database that `open_database` opens. Reads every key of a server right away.
+
+    Raises:
+        ConfigurationError, DatabaseAway: as `open_database`.
+    """
+    if not url:
+        return SqliteKeySource(data)
+    from polyrelay.storage.postgres_keys import PostgresKeySource  # noqa: PLC0415 - see tools/tidy.py
+
+    return PostgresKeySource(url)
+
+
+async def look(url: str, data: Path) -> tuple[str, int]:
+    """Where the database is, and the revision of its tables (0: none), without making or upgrading anything.
+
+    Raises as `open_database`.
+    """
+    if not url and not (data / folder.DATABASE).exists():
+        return str(data / folder.DATABASE), revision.EMPTY
+    database = _connect(url, data)
+    try:
+        return database.place, await _revision(database)
+    finally:
+        await database.close()
+
+
+async def _ready(url: str, data: Path) -> Database:
+    """The database with its tables as this release wants them."""
+    database = _connect(url, data)
+    try:
+        if await _revision(database) != revision.REVISION:
+            await _upgrade(_connect(url, data, UPGRADE_SECONDS))
     except BaseException:
-        database.close()
+        await database.close()
         raise
     return database
 
 
-def _begin(connection: Connection) -> None:
-    """The driver is in autocommit mode, so that this statement and no guess of the driver's opens a transaction."""
-    read_only = connection.get_execution_options().get(_READ_ONLY, False)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+def _connect(url: str, data: Path, patience: float | None = None) -> Database:
+    """The database as it is. `patience` in seconds: for locks, and for each statement; None for the usual."""
+    if not url:
+        return SqliteDatabase(data, patience)
+    from polyrelay.storage.postgres import PostgresDatabase  # noqa: PLC0415 - see tools/tidy.py
+
+    return PostgresDatabase(url, patience)
 
 
-def _make_tables(database: Database) -> None:
-    with database.write() as connection:
-        version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-        if version == sqlite.SCHEMA_VERSION:
-            return
-        schema.metadata.create_all(connection)
-        connection.exec_driver_sql(f"PRAGMA user_version = {sqlite.SCHEMA_VERSION}")
+async def _revision(database: Database) -> int:
+    return await database.read(lambda tx: revision.current(tx, database.place))
+
+
+async def _upgrade(patient: Database) -> None:
+    from polyrelay.storage import migrating  # noqa: PLC0415 - see tools/tidy.py
+
+    try:
+        await migrating.upgrade(patient)
+    finally:
+        await patient.close()

@@ -1,30 +1,33 @@
 """Who holds which key, in memory: the `Keys` port of the serving process. Does not import SQLAlchemy."""
 
 import logging
-import sqlite3
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from polyrelay.access import key
 from polyrelay.access.principal import Principal
+from polyrelay.kernel.errors import ConfigurationError
 from polyrelay.settings.root import KeyDefaults
-from polyrelay.storage import records, sqlite
-from polyrelay.storage.records import StoredKey
+from polyrelay.storage.key_changes import KeyChange
+from polyrelay.storage.records import LimitTerms
+from polyrelay.storage.transaction import DatabaseAway
 
 _log = logging.getLogger(__name__)
-
-_CHANGED_KEYS = """
-    SELECT keys.*, accounts.name AS account FROM keys JOIN accounts ON accounts.id = keys.account_id
-    WHERE keys.change > ? ORDER BY keys.change
-"""
 
 
 class KeySource(Protocol):
     """Where a directory reads keys."""
 
-    def changes(self) -> Iterable[StoredKey]:
-        """Keys made or changed since the last call; all of them the first time. Cheap when there are none."""
+    def changes(self) -> Iterable[KeyChange]:
+        """Keys made or changed since the last call, as far as they are at hand; all of them the first time.
+
+        Cheap when there are none. Raises `DatabaseAway` when they cannot be read now.
+        """
+        ...
+
+    def fetch(self) -> Iterable[KeyChange]:
+        """The same, with everything that was committed before the call. May wait for a second. Raises as `changes`."""
         ...
 
     def close(self) -> None:
@@ -32,64 +35,35 @@ class KeySource(Protocol):
         ...
 
 
-class SqliteKeySource:
-    """Reads keys from the database file of a data folder, which may not exist yet. Writes nothing."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
-        self._data_version = -1
-        self._seen = 0
-
-    def changes(self) -> Iterable[StoredKey]:
-        """Keys changed since the last call. A call without changes costs one `PRAGMA data_version`, about 8 us.
-
-        Raises:
-            sqlite3.Error: the file cannot be read now.
-            ConfigurationError: it is no database of ours.
-        """
-        connection = self._connection or self._connect()
-        if connection is None:
-            return ()
-        version: int = connection.execute("PRAGMA data_version").fetchone()[0]
-        if version == self._data_version or not sqlite.schema_version(connection):
-            return ()
-        rows = connection.execute(_CHANGED_KEYS, (self._seen,)).fetchall()
-        if rows:
-            self._seen = rows[-1]["change"]
-        self._data_version = version
-        return [records.from_columns(row) for row in rows]
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _connect(self) -> sqlite3.Connection | None:
-        if not self._path.exists():
-            return None
-        self._connection = sqlite.connect_reader(self._path)
-        self._connection.row_factory = sqlite3.Row
-        return self._connection
-
-
 class KeyDirectory:
     """Fingerprints of the living keys and their holders. Fingerprints are all it remembers; no token is kept.
 
-    `refresh_if_changed` is to be called every quarter of a second or so; a key that is not found asks for it itself,
-    so that a new key works at once.
+    `generation` is a number that every process of this machine sees and that whoever changes a key bumps after the
+    commit (`state.generation`, `keys`). It is compared at each look-up, so that a revoked key is refused at the next
+    request. What other machines change comes by `refresh_if_changed`, which is to be called every quarter of a second.
     """
 
-    def __init__(self, source: KeySource, secret: bytes, defaults: KeyDefaults = KeyDefaults()) -> None:
-        """Reads every key. Raises what the source raises."""
+    def __init__(
+        self,
+        source: KeySource,
+        secrets: Callable[[], Mapping[str, bytes]],
+        defaults: KeyDefaults = KeyDefaults(),
+        generation: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """Reads every key. `secrets` are what hashes are keyed with, by id; they are asked for again when a key names
+        one that is not known. Raises what the source raises.
+        """
         self._source = source
-        self._secret = secret
+        self._load_secrets = secrets
+        self._secrets = dict(secrets())
+        self._newest_first = tuple(reversed(self._secrets.values()))
         self._defaults = defaults
-        self._keys: dict[bytes, StoredKey] = {}
+        self._generation = generation
+        self._limits: dict[bytes, LimitTerms] = {}
         self._principals: dict[bytes, Principal] = {}
         self._readable = True
-        self._apply(source.changes())
+        self._known = generation()
+        self._apply(source.fetch())
 
     def __len__(self) -> int:
         """Keys that are not revoked."""
@@ -97,22 +71,51 @@ class KeyDirectory:
 
     def find(self, token: str) -> Principal | None:
         """The holder of `token`, or None. See `key.fingerprint` for why the look-up's timing tells nothing."""
+        if self._generation() != self._known and self._readable:
+            self._catch_up()
         if not key.looks_like_key(token):
             return None
-        fingerprint = key.fingerprint(self._secret, token)
-        principal = self._principals.get(fingerprint)
+        principal = self._look_up(token)
         if principal is None and self.refresh_if_changed():
-            principal = self._principals.get(fingerprint)
+            principal = self._look_up(token)
         return principal
 
     def refresh_if_changed(self) -> bool:
         """Take over what any process changed; whether there was anything.
 
-        While the file cannot be read the known keys go on working, and the log says so once.
+        While the database cannot be read the known keys go on working, and the log says so once.
         """
+        return self._take(self._source.changes)
+
+    def set_defaults(self, defaults: KeyDefaults) -> None:
+        """Use other limits for keys that name none."""
+        self._defaults = defaults
+        for fingerprint, principal in self._principals.items():
+            self._principals[fingerprint] = replace(principal, limits=self._limits[fingerprint].over(defaults))
+
+    def close(self) -> None:
+        """Close the source."""
+        self._source.close()
+
+    def _look_up(self, token: str) -> Principal | None:
+        for secret in self._newest_first:
+            principal = self._principals.get(key.fingerprint(secret, token))
+            if principal is not None:
+                return principal
+        return None
+
+    def _catch_up(self) -> None:
+        """The number is read before the keys, so that no change between the two is taken for known."""
+        number = self._generation()
+        self._take(self._source.fetch)
+        if self._readable:
+            self._known = number
+
+    def _take(self, ask: Callable[[], Iterable[KeyChange]]) -> bool:
+        """After a failure, look-ups wait for nothing until `refresh_if_changed` finds the database again."""
         try:
-            changes = list(self._source.changes())
-        except sqlite3.Error as error:
+            changes = list(ask())
+        except DatabaseAway as error:
             if self._readable:
                 _log.error("keys cannot be read, going on with those known: %s", error)
             self._readable = False
@@ -121,20 +124,23 @@ class KeyDirectory:
         self._apply(changes)
         return bool(changes)
 
-    def set_defaults(self, defaults: KeyDefaults) -> None:
-        """Use other limits for keys that name none."""
-        self._defaults = defaults
-        self._apply(self._keys.values())
+    def _apply(self, changes: Iterable[KeyChange]) -> None:
+        for change in changes:
+            fingerprint = change.fingerprint
+            if change.principal is None:
+                self._limits.pop(fingerprint, None)
+                self._principals.pop(fingerprint, None)
+                continue
+            self._limits[fingerprint] = change.limits
+            self._principals[fingerprint] = replace(change.principal, limits=change.limits.over(self._defaults))
+            if change.secret_id and change.secret_id not in self._secrets:
+                self._renew_secrets(change)
 
-    def close(self) -> None:
-        """Close the source."""
-        self._source.close()
-
-    def _apply(self, changed: Iterable[StoredKey]) -> None:
-        for stored in list(changed):
-            if stored.revoked_at is None:
-                self._keys[stored.fingerprint] = stored
-                self._principals[stored.fingerprint] = stored.principal(self._defaults)
-            else:
-                self._keys.pop(stored.fingerprint, None)
-                self._principals.pop(stored.fingerprint, None)
+    def _renew_secrets(self, change: KeyChange) -> None:
+        try:
+            self._secrets.update(self._load_secrets())
+        except ConfigurationError as error:
+            _log.error("%s", error)
+        if change.secret_id not in self._secrets:
+            _log.error("key %s does not work here: this machine lacks the secret %s", change.key, change.secret_id)
+        self._newest_first = tuple(reversed(self._secrets.values()))

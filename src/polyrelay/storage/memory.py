@@ -1,45 +1,43 @@
-"""The in-memory twins: keys and a ledger for tests and trials. They keep the stores' promises, not their data."""
+"""The keys' in-memory twin, for tests and trials. It keeps the store's promises, not its data."""
 
-from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from polyrelay.access import key
 from polyrelay.access.principal import Principal
-from polyrelay.exchange.call import Call
-from polyrelay.exchange.outcome import Outcome
-from polyrelay.exchange.usage import Usage
 from polyrelay.kernel.clock import Clock
-from polyrelay.kernel.ids import AccountId, ExchangeId, KeyId
-from polyrelay.service.ports import Hold
+from polyrelay.kernel.ids import AccountId, KeyId
 from polyrelay.settings.root import KeyDefaults
 from polyrelay.storage import making
+from polyrelay.storage.keys import overlapped, refuse_rotation
 from polyrelay.storage.records import (
     UNRESTRICTED,
     AccountExists,
     KeyTerms,
+    ProjectExists,
     StoredAccount,
     StoredKey,
+    StoredProject,
     StoreError,
     UnknownAccount,
     UnknownKey,
+    UnknownProject,
 )
-
-SETTLED_KEPT = 4096
-"""Ended exchanges remembered to recognise a repeated settle or void: some seconds of a busy relay, in 2 MB."""
+from polyrelay.storage.rings import Ring
 
 
 class MemoryKeys:
     """`KeyStore` and `KeyDirectory` in one, for one process."""
 
-    def __init__(self, secret: bytes, clock: Clock, defaults: KeyDefaults = KeyDefaults()) -> None:
-        self._secret = secret
+    def __init__(self, ring: Ring, clock: Clock, defaults: KeyDefaults = KeyDefaults()) -> None:
+        self._ring = ring
         self._clock = clock
         self._defaults = defaults
         self._accounts: dict[AccountId, StoredAccount] = {}
+        self._projects: dict[str, StoredProject] = {}
         self._keys: dict[KeyId, StoredKey] = {}
         self._by_fingerprint: dict[bytes, KeyId] = {}
 
-    def create_account(self, name: str) -> StoredAccount:
+    async def create_account(self, name: str) -> StoredAccount:
         """A new account. Raises `AccountExists`."""
         account = making.new_account(name, self._clock)
         if self._named(name) is not None:
@@ -47,49 +45,89 @@ class MemoryKeys:
         self._accounts[account.id] = account
         return account
 
-    def ensure_account(self, name: str) -> StoredAccount:
+    async def ensure_account(self, name: str) -> StoredAccount:
         """The account of that name, made when absent."""
-        return self._named(name) or self.create_account(name)
+        return self._named(name) or await self.create_account(name)
 
-    def list_accounts(self) -> list[StoredAccount]:
+    async def list_accounts(self) -> list[StoredAccount]:
         """All accounts, oldest first."""
         return list(self._accounts.values())
 
-    def create_key(self, account: AccountId, token: str, terms: KeyTerms = UNRESTRICTED) -> StoredKey:
-        """Keep the fingerprint of `token`. Raises as `KeyStore.create_key` does."""
-        if account not in self._accounts:
-            raise UnknownAccount(f"no account has the id {account!r}")
-        stored = making.new_key(self._accounts[account], token, terms, self._secret, self._clock)
-        if stored.fingerprint in self._by_fingerprint:
-            raise StoreError("this key exists already")
-        self._keys[stored.id] = stored
-        self._by_fingerprint[stored.fingerprint] = stored.id
-        return stored
+    async def create_project(self, account: AccountId, name: str) -> StoredProject:
+        """A new project. Raises `UnknownAccount`, `ProjectExists`."""
+        project = making.new_project(account, name, self._clock)
+        self._account(account)
+        if any((each.account_id, each.name) == (account, name) for each in self._projects.values()):
+            raise ProjectExists(f"the account has a project named {name!r} already")
+        self._projects[project.id] = project
+        return project
 
-    def list_keys(self, account: AccountId | None = None) -> list[StoredKey]:
+    async def create_key(
+        self, account: AccountId, token: str, terms: KeyTerms = UNRESTRICTED, project: str | None = None
+    ) -> StoredKey:
+        """Keep the fingerprint of `token`. Raises as `KeyStore.create_key` does."""
+        return self._insert(account, token, terms, project)
+
+    async def list_keys(self, account: AccountId | None = None) -> list[StoredKey]:
         """Keys, oldest first, revoked ones included; of one account when given."""
         return [stored for stored in self._keys.values() if account in (None, stored.account_id)]
 
-    def revoke(self, key: KeyId) -> StoredKey:
+    async def get_key(self, key: KeyId) -> StoredKey:
+        """One key. Raises `UnknownKey`."""
+        return self._get(key)
+
+    async def update(self, key: KeyId, terms: KeyTerms) -> StoredKey:
+        """Put other terms in the place of a key's. Raises `UnknownKey`, `InvalidTerms`."""
+        terms.check()
+        return self._put(replace(self._get(key), terms=terms))
+
+    async def revoke(self, key: KeyId) -> StoredKey:
         """End a key for good. Again is no error and keeps the first date. Raises `UnknownKey`."""
         stored = self._get(key)
         return self._put(replace(stored, revoked_at=stored.revoked_at or self._clock.wall()))
 
-    def set_disabled(self, key: KeyId, *, disabled: bool) -> StoredKey:
+    async def set_disabled(self, key: KeyId, *, disabled: bool) -> StoredKey:
         """Suspend a key, or let it work again. Raises `UnknownKey`."""
         return self._put(replace(self._get(key), disabled=disabled))
+
+    async def rotate(self, key: KeyId, token: str, overlap: float) -> StoredKey:
+        """A new key on the terms of `key`. See `KeyStore.rotate`."""
+        old, now = self._get(key), self._clock.wall()
+        refuse_rotation(old)
+        made = self._insert(old.account_id, token, old.terms, old.project_id)
+        ending = replace(old.terms, expires_at=overlapped(old, now + overlap))
+        self._put(replace(old, terms=ending, replaced_by=made.id))
+        return made
 
     def find(self, token: str) -> Principal | None:
         """The holder of `token`, or None."""
         if not key.looks_like_key(token):
             return None
-        key_id = self._by_fingerprint.get(key.fingerprint(self._secret, token))
-        if key_id is None or self._keys[key_id].revoked_at is not None:
-            return None
-        return self._keys[key_id].principal(self._defaults)
+        for secret in self._ring.keys.values():
+            key_id = self._by_fingerprint.get(key.fingerprint(secret, token))
+            if key_id is not None and self._keys[key_id].revoked_at is None:
+                return _principal(self._keys[key_id], self._defaults)
+        return None
+
+    def _insert(self, account: AccountId, token: str, terms: KeyTerms, project: str | None) -> StoredKey:
+        holder = self._account(account)
+        within = self._projects.get(project) if project is not None else None
+        if project is not None and (within is None or within.account_id != account):
+            raise UnknownProject(f"the account has no project with the id {project!r}")
+        secret = (self._ring.current, self._ring.secret)
+        stored = making.new_key(holder, within, token, terms, secret, self._clock)
+        if stored.fingerprint in self._by_fingerprint:
+            raise StoreError("this key exists already")
+        self._by_fingerprint[stored.fingerprint] = stored.id
+        return self._put(stored)
 
     def _named(self, name: str) -> StoredAccount | None:
         return next((account for account in self._accounts.values() if account.name == name), None)
+
+    def _account(self, account: AccountId) -> StoredAccount:
+        if account not in self._accounts:
+            raise UnknownAccount(f"no account has the id {account!r}")
+        return self._accounts[account]
 
     def _get(self, key_id: KeyId) -> StoredKey:
         if key_id not in self._keys:
@@ -101,59 +139,18 @@ class MemoryKeys:
         return stored
 
 
-class LedgerMisuse(AssertionError):
-    """The relay broke the order of the calls: a defect, never a client's doing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """How a hold ended; `usage` and `outcome` are None when it was voided."""
-
-    usage: Usage | None = None
-    outcome: Outcome | None = None
-
-
-class MemoryLedger:
-    """The `Ledger` port, without money: it enforces that each reserve is followed by one settle or void."""
-
-    def __init__(self, kept: int = SETTLED_KEPT) -> None:
-        self._kept = kept
-        self._live: dict[ExchangeId, Hold] = {}
-        self._ended: OrderedDict[ExchangeId, Settlement] = OrderedDict()
-
-    @property
-    def live(self) -> tuple[Hold, ...]:
-        """Holds that were neither settled nor voided, oldest first."""
-        return tuple(self._live.values())
-
-    def settlement(self, exchange: ExchangeId) -> Settlement | None:
-        """How an exchange ended; None while it is live, and when it is unknown or forgotten."""
-        return self._ended.get(exchange)
-
-    def reserve(self, exchange: ExchangeId, principal: Principal, call: Call) -> Hold:
-        """Open a hold. Raises `LedgerMisuse` for an exchange that has one or had one."""
-        if exchange in self._live or exchange in self._ended:
-            raise LedgerMisuse(f"{exchange} is reserved twice")
-        hold = self._live[exchange] = Hold(exchange, principal, call)
-        return hold
-
-    def settle(self, hold: Hold, usage: Usage, outcome: Outcome) -> None:
-        """Post. Raises `LedgerMisuse` for an unknown or voided hold, or other values than the first time."""
-        self._end(hold, Settlement(usage, outcome))
-
-    def void(self, hold: Hold) -> None:
-        """Give back. Raises `LedgerMisuse` for an unknown or settled hold."""
-        self._end(hold, Settlement())
-
-    def _end(self, hold: Hold, settlement: Settlement) -> None:
-        before = self._ended.get(hold.exchange)
-        if before is not None:
-            if before != settlement:
-                raise LedgerMisuse(f"{hold.exchange} has ended as {before}, and now as {settlement}")
-            return
-        if hold.exchange not in self._live:
-            raise LedgerMisuse(f"{hold.exchange} was never reserved, or ended too long ago")
-        del self._live[hold.exchange]
-        self._ended[hold.exchange] = settlement
-        if len(self._ended) > self._kept:
-            self._ended.popitem(last=False)
+def _principal(stored: StoredKey, defaults: KeyDefaults) -> Principal:
+    """As requests see it: accounts and projects in memory limit nothing."""
+    return Principal(
+        key_id=stored.id,
+        account_id=stored.account_id,
+        account=stored.account,
+        disabled=stored.disabled,
+        expires_at=stored.terms.expires_at,
+        models=stored.terms.models,
+        networks=stored.terms.networks,
+        limits=stored.terms.limits.over(defaults),
+        project_id=stored.project_id,
+        project=stored.project,
+        tags=stored.terms.tags,
+    )

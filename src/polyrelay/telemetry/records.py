@@ -66,16 +66,19 @@ class RecordLog:
 
     async def run(self, interval: float = INTERVAL_SECONDS) -> None:
         """Write a batch every `interval` seconds until cancelled, then what is left."""
+        lines: list[str] = []
         try:
             while True:
                 await asyncio.sleep(interval)
-                lines: list[str] = []
                 for _ in range(0, len(self._queue), SLICE):
                     lines += self._lines(SLICE)
                     await asyncio.sleep(0)
                 if lines:
-                    await asyncio.to_thread(self._write_batch, lines)
+                    batch, lines = lines, []
+                    await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, self._write_batch, batch))
         finally:
+            if lines:
+                self._write_batch(lines)
             self.flush()
 
     def flush(self) -> None:

@@ -8,8 +8,9 @@ outline is in the same lexical state before and after a cut, and both texts have
 The cut bytes themselves are not looked at: base64 is the vendor's to judge.
 """
 
+import hashlib
 from bisect import bisect_left
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import msgspec
 
@@ -39,6 +40,35 @@ class Outline(msgspec.Struct, frozen=True, gc=False):
         """The body offset of a token boundary in `text`. No boundary lies inside a string, so none lies on a cut."""
         before = bisect_left(self.positions, offset)
         return offset + self.removed[before - 1] if before else offset
+
+    def marked(self) -> "Marked":
+        """The outline with a mark at every cut, so that decoded strings tell what was cut from them."""
+        mark = hashlib.blake2b(self.text, digest_size=8).hexdigest()
+        places = [0, *self.positions, len(self.text)]
+        kept = [self.text[start:end] for start, end in pairwise(places)]
+        for cut in range(len(self.positions)):
+            kept[cut] += f"{mark}{cut}.".encode()
+        sums = (0, *self.removed)
+        return Marked(b"".join(kept), mark, tuple([after - before for before, after in pairwise(sums)]))
+
+
+class Marked(msgspec.Struct, frozen=True, gc=False):
+    """An outline's `text` where `mark`, the cut's number and a dot stand for every cut. `cuts` are lengths in bytes.
+
+    The mark is a hash of the outline, so nobody can write a body that holds its own mark.
+    """
+
+    text: bytes
+    mark: str
+    cuts: tuple[int, ...]
+
+    def hidden(self, string: str) -> int:
+        """How many bytes longer `string`, decoded from `text`, is in the body than here, its marks taken off."""
+        hidden = 0
+        for piece in string.split(self.mark)[1:]:
+            number, dot, _ = piece.partition(".")
+            hidden += self.cuts[int(number)] - len(self.mark) - len(number) - len(dot)
+        return hidden
 
 
 def make(body: bytes) -> Outline:

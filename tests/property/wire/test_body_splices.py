@@ -30,6 +30,7 @@ OPTIONS = (
     | st.dictionaries(KEYS, VALUES, max_size=2)
     | st.fixed_dictionaries({"include_usage": st.sampled_from([None, True, False])}, optional={"x": VALUES})
 )
+CAPS = ("max_tokens", "max_completion_tokens")
 LONG = "data:image/png;base64," + "QUJD" * (outline.OUTLINE_FROM // 4)
 
 
@@ -79,6 +80,8 @@ def requests(draw: st.DrawFn) -> list[tuple[str, Any]]:
         ("stream_options", OPTIONS),
         ("billingGroupId", st.sampled_from(["g", None])),
         ("source", st.sampled_from(["plugin", None])),
+        ("max_tokens", st.sampled_from([None, 0, 4, 5, 6])),
+        ("max_completion_tokens", st.sampled_from([None, 0, 4, 5, 6])),
     ):
         if draw(st.booleans()):
             extra[name] = draw(values)
@@ -86,18 +89,30 @@ def requests(draw: st.DrawFn) -> list[tuple[str, Any]]:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.data(), requests(), st.sampled_from([None, "q", 'é"']), st.booleans(), st.booleans())
+@given(
+    st.data(),
+    requests(),
+    st.sampled_from([None, "q", 'é"']),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from([None, 5]),
+    st.sampled_from(CAPS),
+    st.booleans(),
+)
 def test_only_the_named_fields_change(
     data: st.DataObject,
     pairs: list[tuple[str, Any]],
     model: str | None,
     ask: bool,
     extras: bool,
+    cap: int | None,
+    cap_field: str,
+    only: bool,
 ) -> None:
     body = data.draw(objects(pairs))
     before = json.loads(body)
     read = request.read(body, billing_extras=extras)
-    after = read.splice(model=model, ask_usage=ask)
+    after = read.splice(model=model, ask_usage=ask, cap=cap, cap_field=cap_field, only_cap_field=only)
     expected = dict(before)
     if model is not None:
         expected["model"] = model
@@ -106,20 +121,30 @@ def test_only_the_named_fields_change(
     if extras:
         expected.pop("billingGroupId", None)
         expected.pop("source", None)
+    if cap is not None:
+        expected.update(_capped(before, cap, cap_field, only=only))
     assert json.loads(after) == expected
     if expected == before:
         assert after is body
     spans, new = members.scan(body), members.scan(after)
     assert list(new) == _order(list(spans), expected)
-    for name in expected.keys() - {"model", "stream_options"}:
+    for name in expected.keys() - {"model", "stream_options", *CAPS}:
         assert after[new[name][0] : new[name][2]] == body[spans[name][0] : spans[name][2]]
 
 
+def _capped(before: dict[str, Any], cap: int, field: str, *, only: bool) -> dict[str, int]:
+    given = {name: min(before[name], cap) for name in CAPS if before.get(name)}
+    if not given or (only and field not in given):
+        given[field] = min([cap, *given.values()])
+    return given
+
+
 def _order(before: list[str], expected: dict[str, Any]) -> list[str]:
-    """Members stay in place; options that were not there follow the model."""
+    """Members stay in place; a cap and options that were not there follow the model, in this order."""
     kept = [name for name in before if name in expected]
-    if "stream_options" in expected and "stream_options" not in kept:
-        kept.insert(kept.index("model") + 1, "stream_options")
+    for name in ("stream_options", *CAPS):
+        if name in expected and name not in kept:
+            kept.insert(kept.index("model") + 1, name)
     return kept
 
 

@@ -2,11 +2,14 @@
 
 import itertools
 import json
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from polyrelay.exchange.usage import Usage
+from polyrelay.wire import sse
 from polyrelay.wire.openai_chat.tap import StreamTap
 
 TEXTS = st.text(st.sampled_from('ab"\\\n\ré漢{}[],:'), max_size=8)
@@ -73,8 +76,8 @@ def observations(tap: StreamTap, out: bytes) -> dict[str, Any]:
     }
 
 
-def run(chunks: list[bytes], *, strip: bool) -> dict[str, Any]:
-    tap = StreamTap(strip_usage=strip)
+def run(chunks: list[bytes], *, strip: bool, price: Callable[[Usage], bytes] | None = None) -> dict[str, Any]:
+    tap = StreamTap(strip_usage=strip, price=price)
     return observations(tap, b"".join([tap.feed(chunk) for chunk in chunks]))
 
 
@@ -97,6 +100,38 @@ def test_no_split_changes_anything(parts: list[bytes], places: list[int], strip:
 def test_byte_by_byte_is_no_exception(parts: list[bytes], strip: bool) -> None:
     stream = b"".join(parts)
     assert run([stream[i : i + 1] for i in range(len(stream))], strip=strip) == run([stream], strip=strip)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(frames(), max_size=6), st.lists(st.integers(0, 5000), max_size=8))
+def test_a_charge_changes_nothing_else(parts: list[bytes], places: list[int]) -> None:
+    stream = b"".join(parts)
+    plain, priced = run([stream], strip=False), run([stream], strip=False, price=_price)
+    assert run(cut(stream, places), strip=False, price=_price) == priced
+    assert {**priced, "out": None} == {**plain, "out": None}
+    before, after = _payloads(plain["out"]), _payloads(priced["out"])
+    usage = None
+    for was, now in zip(before, after, strict=True):
+        if isinstance(was, dict) and isinstance(now, dict) and now != was:
+            usage = now["usage"]
+            assert usage.pop("cost") >= 0
+        assert now == was
+    assert (usage is None) == (plain["usage"] is None)
+
+
+def _price(usage: Usage) -> bytes:
+    return b"%d.5" % usage.total_tokens
+
+
+def _payloads(out: bytes) -> list[Any]:
+    found = []
+    for frame in sse.Framer().feed(out + b":\n\n"):
+        data = sse.fields(frame)[1]
+        try:
+            found.append(json.loads(data or b""))
+        except ValueError:
+            found.append(data)
+    return found
 
 
 @settings(max_examples=60, deadline=None)

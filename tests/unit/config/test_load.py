@@ -5,6 +5,7 @@ import pytest
 from polyrelay.config.load import load, read
 from polyrelay.kernel.errors import ConfigurationError
 from polyrelay.settings.channels import CredentialSettings, ModelSettings
+from polyrelay.settings.limits import LimitSettings
 from polyrelay.settings.root import Settings
 from polyrelay.settings.timeouts import Timeouts
 
@@ -26,6 +27,11 @@ origins = ["https://app.example.com"]
 level = "debug"
 [key_defaults]
 concurrency = 3
+[[limits]]
+model = "gpt-4*"
+group = "vip"
+each = "account"
+requests_per_day = 1000
 
 [[channels]]
 name = "main"
@@ -78,6 +84,7 @@ def test_the_example(tmp_path: Path) -> None:
     assert settings.cors.origins == ("https://app.example.com",)
     assert settings.log.level == "debug"
     assert settings.key_defaults.concurrency == 3
+    assert settings.limits == (LimitSettings("gpt-4*", "vip", "account", requests_per_day=1000),)
     (channel,) = settings.channels
     assert channel.credentials == (CredentialSettings(env="MAIN_API_KEY"),)
     assert channel.models == (ModelSettings("gpt-4o"), ModelSettings("fast", "gpt-4o-mini"))
@@ -102,6 +109,11 @@ def test_the_example(tmp_path: Path) -> None:
         ("[log]\nlevel = 'loud'\n", 'log.level: found "loud"; allowed: debug, info, warning or error'),
         ("[log]\nlevel = 1979-05-27\n", "log.level: found 1979-05-27; allowed: debug"),
         ("[key_defaults]\nconcurrency = -1\n", "key_defaults.concurrency: found -1; allowed: 0 (unlimited) or more"),
+        ("[[limits]]\nconcurrency = -1\n", "relay.toml:2: limits[0].concurrency: found -1; allowed: 0 (unlimited)"),
+        ("[[limits]]\neach = 'user'\n", 'limits[0].each: found "user"; allowed: account or key'),
+        ("[[limits]]\ngroup = ''\nconcurrency = 1\n", 'limits[0].group: found ""'),
+        ("[[limits]]\nmodel = 'm'\n", "relay.toml:1: limits[0]: a rule that limits nothing; allowed: at least one"),
+        ("[[limits]]\nconcurrency = 1\n" * 2, "relay.toml:3: limits[1]: a second rule for the same model, group"),
         ("[server]\nforwarded_networks = ['x/8']\n", 'server.forwarded_networks[0]: found "x/8"; allowed: networks'),
         ("[server]\ntls_key = 'k'\n", "relay.toml:2: server.tls_key: no tls_certificate beside it"),
         ("[server\nport = 1\n", "relay.toml:1: not valid TOML"),

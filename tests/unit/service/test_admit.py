@@ -15,7 +15,7 @@ class Pacing:
     def __init__(self) -> None:
         self.asked: list[int] = []
 
-    def take(self, principal: object, tokens: int) -> "Pacing":
+    def take(self, principal: object, tokens: int, model: str) -> "Pacing":
         self.asked.append(tokens)
         return self
 

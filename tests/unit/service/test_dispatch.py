@@ -45,7 +45,7 @@ def test_a_unary_answer_is_reserved_first_and_settled_before_it_leaves() -> None
 def test_a_streams_terminator_waits_for_the_books() -> None:
     stage = Stage(good_stream())
     _, page = stage.ask(stream=True)
-    assert stage.diary == ["reserve", "start 200", "write", "write", "settle", "terminator", "finish"]
+    assert stage.diary == ["reserve", "sent", "start 200", "write", "write", "settle", "terminator", "finish"]
     assert page.body.endswith(DONE)
     assert b'"usage"' not in page.body
     assert not page.closed

@@ -1,52 +1,83 @@
 """The control plane as a FastAPI application. Imported only through `admin.control`."""
 
-from typing import cast
+from typing import Any, cast
 
 from fastapi import FastAPI
-from pydantic import BaseModel
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
 from uvicorn._types import ASGI3Application
 
+from polyrelay.http.admin import accounts, docs, gate, keys, offers, payments, problems, reports, system
 from polyrelay.http.admin.instance import Instance
-from polyrelay.kernel import errors
-from polyrelay.wire.openai_chat import errors as wire_errors
+from polyrelay.service.administration.ports import Away, Taken
+from polyrelay.service.administration.refusals import Refused
+
+ROUTERS = (accounts.router, keys.router, offers.router, payments.router, reports.router, system.router, docs.router)
+
+DESCRIPTION = """\
+Bearer admin tokens with roles. Lists are paged: `next` of a page is `after` of the following one. Updates need
+`If-Match` with the `ETag` they are based on. Every write takes an `Idempotency-Key`; moving money needs one. Money is
+decimal strings, times are RFC 3339. Refusals are problem details (RFC 9457).
+"""
+
+_SCHEMES = {"adminToken": {"type": "http", "scheme": "bearer", "description": "An admin token: `pra-...`"}}
+_PROBLEM = {
+    "description": "A problem (RFC 9457)",
+    "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+_PROBLEM_SCHEMA = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code", "request_id"],
+    "properties": {
+        **{name: {"type": "string"} for name in ("type", "title", "detail", "code", "request_id")},
+        "status": {"type": "integer"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {name: {"type": "string"} for name in ("detail", "pointer", "parameter", "header")},
+            },
+        },
+    },
+}
 
 
-class Health(BaseModel):
-    """How the instance is. `uptime` in seconds."""
+class _Plane(FastAPI):
+    """FastAPI with a description that says how one is identified and refused."""
 
-    status: str
-    version: str
-    uptime: float
-    channels: int
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    """An unknown path or a wrong method, in the shape of every other refusal of the relay."""
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    what = f"{request.method} {request.url.path}"
-    refusal = (
-        errors.MethodNotAllowed(f"{what} is not allowed.")
-        if status == errors.MethodNotAllowed.status
-        else errors.NotFound(f"Unknown request URL: {what}", code="unknown_url")
-    )
-    _, headers, body = wire_errors.render(refusal)
-    return Response(body, refusal.status, {name.decode(): value.decode() for name, value in headers})
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            components = document.setdefault("components", {})
+            components["securitySchemes"] = _SCHEMES
+            components.setdefault("schemas", {})["Problem"] = _PROBLEM_SCHEMA
+            for operations in document["paths"].values():
+                for operation in operations.values():
+                    operation["responses"].pop("422", None)
+                    operation["responses"]["default"] = _PROBLEM
+        return cast("dict[str, Any]", self.openapi_schema)
 
 
 def build(instance: Instance) -> ASGI3Application:
     """The application for `instance`."""
-    application = FastAPI(title="polyrelay control plane", docs_url=None, redoc_url=None, openapi_url=None)
-
-    application.add_exception_handler(HTTPException, _refused)
-
-    @application.get("/admin/v1/health")
-    async def health() -> Health:
-        """Version, uptime and number of channels."""
-        return Health(
-            status="ok", version=instance.version, uptime=round(instance.uptime(), 3), channels=instance.channels()
-        )
-
+    application = _Plane(
+        title="polyrelay control plane",
+        version=instance.version,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    application.state.instance = instance
+    for router in ROUTERS:
+        application.include_router(router)
+    application.add_middleware(gate.Bounded)
+    application.add_exception_handler(Refused, problems.refused)
+    application.add_exception_handler(RequestValidationError, problems.invalid)
+    application.add_exception_handler(HTTPException, problems.unrouted)
+    application.add_exception_handler(Taken, problems.taken)
+    application.add_exception_handler(Away, problems.away)
+    application.add_exception_handler(Exception, problems.failed)
     return cast("ASGI3Application", application)

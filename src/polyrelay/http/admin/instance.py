@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from polyrelay.service.administration.plane import Plane
+
 
 @dataclass(frozen=True, slots=True)
 class Instance:
@@ -13,6 +15,8 @@ class Instance:
     started: float
     channels: Callable[[], int]
     """How many channels the configuration in force has."""
+    plane: Plane | None = None
+    """What it administers; without it there is nobody to identify, and so nothing but documentation."""
 
     def uptime(self) -> float:
         """Seconds since the start."""

@@ -1,5 +1,5 @@
-"""OpenAI itself."""
+"""OpenAI itself. Its reasoning models refuse `max_tokens`; all its chat models take `max_completion_tokens`."""
 
 from polyrelay.providers.profile import Profile
 
-PROFILE = Profile(name="openai", title="OpenAI")
+PROFILE = Profile(name="openai", title="OpenAI", cap_field="max_completion_tokens")

@@ -1,12 +1,14 @@
 """Reads a chat completion request and splices the few bytes an upstream must see differently."""
 
+from collections.abc import Collection
+
 import msgspec
 
 from polyrelay.exchange.call import BillingGroup, Call
 from polyrelay.kernel.errors import InvalidRequest
 from polyrelay.wire import echo, members, outline
 from polyrelay.wire.members import Edit, Span, UnreadableError
-from polyrelay.wire.openai_chat import schema, violations
+from polyrelay.wire.openai_chat import media, schema, violations
 from polyrelay.wire.outline import Outline
 
 DEFAULT_SOURCE = "ai_chat"
@@ -21,30 +23,45 @@ _LOOKALIKES = {name.casefold(): name for name in schema.BILLED_FIELDS}
 class ChatRequest(msgspec.Struct, frozen=True, gc=False):
     """A request that keeps the contract.
 
-    `asked_usage` says whether the client set `stream_options.include_usage` to true. `text` is the outline of `body`;
-    the edits below are in its coordinates until `splice` maps them back.
+    `asked_usage` says whether the client set `stream_options.include_usage` to true; `max_tokens` and
+    `max_completion_tokens` are its output caps, None or 0 where it set none. `text` is the outline of `body`; `spans`
+    and the edits below are in its coordinates until `splice` maps them back.
     """
 
     body: bytes
     call: Call
     asked_usage: bool
     text: Outline
-    model_span: Span
+    spans: dict[str, Span]
+    max_tokens: int | None
+    max_completion_tokens: int | None
     usage_edit: Edit | None
     removals: tuple[Edit, ...]
 
-    def splice(self, *, model: str | None, ask_usage: bool) -> bytes:
+    def splice(
+        self,
+        *,
+        model: str | None,
+        ask_usage: bool,
+        cap: int | None = None,
+        cap_field: str = "max_tokens",
+        only_cap_field: bool = False,
+    ) -> bytes:
         """The body for an upstream; the very object when nothing changes, else one copy.
 
-        `model` replaces the model's name unless None; `ask_usage` makes a stream report its usage. Billing extras are
-        always left out. Every other byte is the client's own.
+        `model` replaces the model's name unless None; `ask_usage` makes a stream report its usage. `cap`, at least 1,
+        is the output in tokens per choice that the hold covers: caps above it are lowered to it, and where the client
+        set none, `cap_field` is set to it; with `only_cap_field`, also beside a cap of the other name, which that
+        vendor overlooks. Billing extras are always left out. Every other byte is the client's own.
         """
         edits = list(self.removals)
         if model is not None and model != self.call.model:
-            _, start, end = self.model_span
+            _, start, end = self.spans["model"]
             edits.append((start, end, msgspec.json.encode(model)))
         if ask_usage and self.usage_edit is not None:
             edits.append(self.usage_edit)
+        if cap is not None:
+            edits += self._cap(cap, cap_field, only_cap_field=only_cap_field)
         if not edits:
             return self.body
         edits.sort()
@@ -52,6 +69,25 @@ class ChatRequest(msgspec.Struct, frozen=True, gc=False):
             locate = self.text.locate
             edits = [(locate(start), locate(end), new) for start, end, new in edits]
         return members.splice(self.body, edits)
+
+    def _cap(self, cap: int, field: str, *, only_cap_field: bool) -> list[Edit]:
+        if cap < 1:
+            raise ValueError(f"an output cap of {cap} tokens: upstreams take it for none")
+        both = {"max_tokens": self.max_tokens, "max_completion_tokens": self.max_completion_tokens}
+        given = {name: value for name, value in both.items() if value}
+        edits: list[Edit] = []
+        for name, value in given.items():
+            if value > cap:
+                _, start, end = self.spans[name]
+                edits.append((start, end, b"%d" % cap))
+        if given and (field in given or not only_cap_field):
+            return edits
+        least = min(cap, *given.values()) if given else cap
+        if field in self.spans:
+            _, start, end = self.spans[field]
+            return [*edits, (start, end, b"%d" % least)]
+        _, _, end = self.spans["model"]
+        return [*edits, (end, end, b',"%s":%d' % (field.encode(), least))]
 
 
 def read(body: bytes, *, billing_extras: bool = False) -> ChatRequest:
@@ -62,19 +98,23 @@ def read(body: bytes, *, billing_extras: bool = False) -> ChatRequest:
     """
     text = outline.make(body)
     spans = _scan(text.text)
-    _refuse_lookalikes(spans, schema.BILLED_FIELDS if billing_extras else schema.PLAIN_FIELDS)
-    form, billing = _decode(text.text, billing_extras=billing_extras)
+    unknown = _unknown(spans, schema.BILLED_FIELDS if billing_extras else schema.PLAIN_FIELDS)
+    marked = text.marked() if text.positions else None
+    form, billing = _decode(marked.text if marked else text.text, billing_extras=billing_extras)
     options = form.stream_options
     asked = options is not None and options.include_usage is True
     inner = None if options is None else _scan_options(text.text, spans["stream_options"])
     output_cap = max(form.max_tokens or 0, form.max_completion_tokens or 0) or None
-    call = Call(form.model, form.stream is True, len(body), output_cap, form.n or 1, billing)
+    references = media.references(text.text, spans, unknown, form, marked)
+    call = Call(form.model, form.stream is True, len(body), output_cap, form.n or 1, billing, references)
     return ChatRequest(
         body,
         call,
         asked,
         text,
-        spans["model"],
+        spans,
+        form.max_tokens,
+        form.max_completion_tokens,
         _usage_edit(spans, inner) if call.stream and not asked else None,
         tuple(members.without(spans, _BILLING_EXTRAS)) if billing_extras else (),
     )
@@ -108,14 +148,18 @@ def _lookalike(param: str, name: str) -> InvalidRequest:
     )
 
 
-def _refuse_lookalikes(spans: dict[str, Span], known: frozenset[str]) -> None:
-    """Refuse `Model` beside or instead of `model`: some upstreams match names without regard to case."""
+def _unknown(spans: dict[str, Span], known: frozenset[str]) -> Collection[str]:
+    """Members the contract does not name. `Model` beside or instead of `model` is refused: some upstreams match names
+    without regard to case.
+    """
     if spans.keys() <= known:
-        return
-    for key in spans.keys() - known:
+        return ()
+    unknown = spans.keys() - known
+    for key in unknown:
         name = _LOOKALIKES.get(key.casefold())
         if name is not None and name in known:
             raise _lookalike(echo.cut(key), name)
+    return unknown
 
 
 def _decode(text: bytes, *, billing_extras: bool) -> tuple[schema.ChatForm, BillingGroup | None]:

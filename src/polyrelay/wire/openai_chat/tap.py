@@ -1,11 +1,13 @@
 """Observes an upstream's chat stream while its bytes pass, and withholds what the client did not ask for."""
 
+from collections.abc import Callable
+
 from msgspec import UNSET
 
 from polyrelay.exchange.usage import Usage
 from polyrelay.kernel import bounds
 from polyrelay.wire import members, sse
-from polyrelay.wire.openai_chat import reply, usage
+from polyrelay.wire.openai_chat import charge, reply, usage
 
 _DONE = b"[DONE]"
 _NULL_USAGE_END = b',"usage":null}'
@@ -26,6 +28,7 @@ class StreamTap:
     __slots__ = (
         "_finished",
         "_framer",
+        "_price",
         "content_bytes",
         "error",
         "error_first",
@@ -37,9 +40,14 @@ class StreamTap:
         "usage",
     )
 
-    def __init__(self, *, strip_usage: bool) -> None:
-        """`strip_usage` withholds usage chunks and removes top-level `usage` members: the client did not ask."""
+    def __init__(self, *, strip_usage: bool, price: Callable[[Usage], bytes] | None = None) -> None:
+        """`strip_usage` withholds usage chunks and removes top-level `usage` members: the client did not ask.
+
+        `price`, for a client that asked for its charge, gives the charge for the usage so far as a JSON number; every
+        frame that states usage leaves with it as `usage.cost`, the last such frame with the charge that is booked.
+        """
         self.strip_usage = strip_usage
+        self._price = price
         self.meaningful = False
         self.error: bytes | None = None
         self.error_first = False
@@ -112,9 +120,15 @@ class StreamTap:
                 self.error, self.error_first = data, not self.meaningful
         elif not self.meaningful:
             self.meaningful = reply.says_something(data)
-        if self.strip_usage and seen.usage is not UNSET:
-            return b"" if seen.choices == [] and not failed else _without_usage(frame, data)
-        return frame
+        return frame if seen.usage is UNSET else self._usage_frame(frame, data, bare=seen.choices == [] and not failed)
+
+    def _usage_frame(self, frame: bytes, data: bytes, *, bare: bool) -> bytes:
+        """What the client gets of a frame with a usage member; `bare` when the frame is there for nothing else."""
+        if self.strip_usage:
+            return b"" if bare else _without_usage(frame, data)
+        if self._price is None or self.usage is None:
+            return frame
+        return sse.replace_data(frame, data, charge.with_cost(data, self._price(self.usage)))
 
     def _note_usage(self, stated: Usage | None) -> None:
         """Zeros after a real statement are a vendor's placeholder."""

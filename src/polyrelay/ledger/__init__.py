@@ -1,0 +1,1 @@
+"""What money may do: meters, escrow, journal entries, transfers, audit. Pure; amounts are nano-units."""

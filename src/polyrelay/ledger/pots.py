@@ -1,0 +1,131 @@
+"""Pots: where the money of a meter lies. A wallet has a main pot and one for each promotion, a budget has one.
+
+    granted + overdraft = spent + escrowed + available        (never less, but after a limit was lowered)
+
+`escrowed` is what workers hold in their slices of the pot; `granted` is what came in and `spent` what went out, each
+the sum of transfers (a budget's `granted` is its limit). Amounts are nano-units.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from polyrelay.ledger import escrow
+from polyrelay.ledger.meters import Meter
+
+Kind = Literal["wallet", "promotion", "budget"]
+
+MOST = 2**62
+"""No pot is granted more, so that sums of two fit 64 bits: four and a half thousand million units."""
+
+
+@dataclass(slots=True, eq=False)
+class Pot:
+    """One pot as a transaction found it, and what the transaction does to it. `slice` is the asking worker's.
+
+    `gained` goes from available into the slice (negative: back), `charged` from the slice to spent, `direct` from
+    available to spent.
+    """
+
+    id: str
+    meter: str
+    account: str
+    kind: str
+    granted: int
+    overdraft: int
+    spent: int
+    escrowed: int
+    expires_at: float | None = None
+    slice: int = 0
+    gained: int = 0
+    charged: int = 0
+    direct: int = 0
+
+    def available(self, now: float) -> int:
+        """Nanos that may still be taken at `now` (Unix seconds): none of an expired pot, none below a lowered limit."""
+        if self.expires_at is not None and self.expires_at <= now:
+            return 0
+        return max(0, self.granted + self.overdraft - self.spent - self.escrowed - self.gained - self.direct)
+
+    def sliced(self) -> int:
+        """What is left in the slice."""
+        return self.slice + self.gained - self.charged
+
+    @property
+    def touched(self) -> bool:
+        """Whether anything is to be written."""
+        return bool(self.gained or self.charged or self.direct)
+
+
+def spending_order(pots: Iterable[Pot]) -> list[Pot]:
+    """First to expire first; what never expires comes last."""
+    return sorted(pots, key=_order)
+
+
+def by_meter(pots: Iterable[Pot]) -> dict[str, list[Pot]]:
+    """The pots of each meter, in spending order."""
+    found: dict[str, list[Pot]] = {}
+    for pot in spending_order(pots):
+        found.setdefault(pot.meter, []).append(pot)
+    return found
+
+
+def allocate(pots: Iterable[Pot], amount: int, room: Callable[[Pot], int]) -> list[tuple[Pot, int]]:
+    """Parts of `amount` for the pots in their order, each at most its `room`, none of them 0.
+
+    Raises `ValueError` when they have no room for all of it.
+    """
+    parts = []
+    for pot in pots:
+        part = min(amount, room(pot))
+        if part > 0:
+            parts.append((pot, part))
+            amount -= part
+        if amount <= 0:
+            return parts
+    if amount > 0:
+        raise ValueError(f"{amount} nanos too much for these pots")
+    return parts
+
+
+def available(pots: Iterable[Pot], now: float) -> int:
+    """What may still be taken of a meter."""
+    return sum(pot.available(now) for pot in pots)
+
+
+def escrowed(pots: Iterable[Pot]) -> int:
+    """What all workers hold of a meter."""
+    return sum(pot.escrowed + pot.gained - pot.charged for pot in pots)
+
+
+def take(pots: list[Pot], least: int, most: int, cushion: int, now: float) -> int:
+    """Move what `escrow.grant` allows into the slice, from pots in spending order; how much it is."""
+    amount = escrow.grant(least, most, cushion, available(pots, now))
+    for pot, part in allocate(pots, amount, lambda pot: pot.available(now)):
+        pot.gained += part
+    return amount
+
+
+def give_back(pots: list[Pot], amount: int) -> int:
+    """Move up to `amount` from the slice back, last to expire first; how much it was."""
+    amount = min(amount, sum(pot.sliced() for pot in pots))
+    for pot, part in allocate(reversed(pots), amount, Pot.sliced):
+        pot.gained -= part
+    return amount
+
+
+def new_pot(meter: Meter, limit: int | None) -> Pot:
+    """The first pot of a meter. A wallet's begins empty, a budget's with `limit`, else the one its meter names."""
+    if meter.scope == "wallet":
+        return Pot(meter.id, meter.id, meter.account, "wallet", 0, 0, 0, 0)
+    granted = min(MOST, max(0, meter.limit if limit is None else limit))
+    return Pot(meter.id, meter.id, meter.account, "budget", granted, 0, 0, 0)
+
+
+def ceiling(granted: int, overdraft: int, committed: int) -> int:
+    """How far a pot may be spent and escrowed: a limit that is lowered below that binds later takes only."""
+    return max(granted + overdraft, committed)
+
+
+def _order(pot: Pot) -> tuple[float, str]:
+    return (float("inf") if pot.expires_at is None else pot.expires_at, pot.id)

@@ -1,0 +1,1 @@
+"""What administration reads and writes, in SQL and in memory. `reading` serves requests, the rest is for operators."""

@@ -1,0 +1,100 @@
+"""What a relay offers, made ready: channels, tariffs and groups of the file and of the database together."""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import polyrelay
+from polyrelay.config import channels as channel_settings
+from polyrelay.config import documents, tariffs
+from polyrelay.config.load import Configuration
+from polyrelay.config.tariffs import Served
+from polyrelay.kernel.errors import ConfigurationError
+from polyrelay.metering import read, sheet
+from polyrelay.metering.book import TariffBook
+from polyrelay.metering.sheet import BadTariff
+from polyrelay.metering.tariff import Source
+from polyrelay.providers.registry import PROFILES
+from polyrelay.routing.catalog import Catalog
+from polyrelay.routing.channel import Channel
+from polyrelay.service import world
+from polyrelay.service.world import Snapshot
+from polyrelay.settings.root import Settings
+from polyrelay.storage.administration import reading
+from polyrelay.storage.administration.opening import RingSecrets
+from polyrelay.storage.administration.reading import Kept
+from polyrelay.storage.transaction import Database
+from polyrelay.telemetry.redact import Redactor
+
+logger = logging.getLogger(__name__)
+
+USER_AGENT = f"polyrelay/{polyrelay.__version__}"
+
+NOTHING_KEPT = Kept(0, (), {}, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """`file_book` has what the file and the shipped lists say alone: the control plane shows it as theirs."""
+
+    settings: Settings
+    snapshot: Snapshot
+    book: TariffBook
+    file_book: TariffBook
+    kept: Kept
+
+
+def make(configuration: Configuration, kept: Kept, redactor: Redactor) -> Offer:
+    """Everything made ready once. The file's channels and groups win over those of the same name in the database.
+
+    Raises `ConfigurationError`. Secrets are made known to `redactor`.
+    """
+    settings = configuration.settings
+    channels = list(channel_settings.resolve(settings, os.environ, configuration.source.where))
+    channels += _kept_channels(kept, {channel.name for channel in channels})
+    for channel in channels:
+        redactor.register(*(credential.secret for credential in channel.credentials))
+    operator = configuration.operator
+    seeds = tariffs.seeds(_served(channels))
+    groups = operator.groups or {}
+    try:
+        file_book = TariffBook((*operator.tariffs, *seeds), groups)
+        added = [read.tariff(each, source=Source.API, zones=tariffs.zone) for each in kept.tariffs]
+        book = TariffBook(
+            (*file_book.tariffs, *added),
+            {name: sheet.factor(text) for name, text in kept.groups.items()} | dict(groups),
+        )
+    except BadTariff as error:
+        raise ConfigurationError(f"{configuration.source.file or 'configuration'}: {error}") from error
+    return Offer(settings, world.snapshot(settings, Catalog(tuple(channels)), USER_AGENT), book, file_book, kept)
+
+
+async def fetch(database: Database, data: Path) -> Kept:
+    """What the database keeps now. Raises `DatabaseAway`, or `VaultError` when a credential cannot be opened."""
+    opener = RingSecrets(data)
+    return await database.read(lambda tx: reading.kept(tx, opener.open))
+
+
+async def changed(database: Database, kept: Kept) -> bool:
+    """Whether the database keeps something else by now. Raises `DatabaseAway`."""
+    return await database.read(reading.change) != kept.change
+
+
+def _kept_channels(kept: Kept, taken: set[str]) -> list[Channel]:
+    found = []
+    for channel in kept.channels:
+        if channel.name in taken:
+            logger.warning("channel %r of the database is not used: the file has one of that name", channel.name)
+        elif not channel.credentials:
+            logger.warning("channel %r has no credential and is not used; add one", channel.name)
+        else:
+            pairs = [(each.name, each.secret) for each in channel.credentials]
+            found.append(documents.channel({**channel.document, "name": channel.name}, pairs, PROFILES))
+    return found
+
+
+def _served(channels: list[Channel]) -> list[Served]:
+    return [
+        Served(name, channel.provider, upstream) for channel in channels for name, upstream in channel.models.items()
+    ]
