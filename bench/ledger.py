@@ -23,6 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from worker import MODELS, NAMES, USAGE, CountingDatabase, Told, Worker, nothing, payers, record, working
 
 from polyrelay.access.principal import Principal
+from polyrelay.background.settler import BATCH_ROWS
 from polyrelay.ledger import entries
 from polyrelay.metering import estimate, rate
 from polyrelay.service import facts
@@ -254,8 +255,11 @@ async def memory(database: Database, exchanges: int, step: Step) -> list[str]:
         for each in range(1, exchanges + 1):
             hold, _ = await worker.reserve(worker.order(holders[each % 50], MODELS[each % len(MODELS)]))
             worker.settle(hold)
-            if worker.treasury.unposted >= IN_FLIGHT:
+            if worker.treasury.unposted >= BATCH_ROWS:
                 await worker.teller.round()
+            if each % tenth == 1:
+                for holder in holders:
+                    await worker.fill(holder, tenth // len(holders) // SPARING + 1)
             if each % tenth == 0:
                 sizes.append(resident_mb([os.getpid()]))
                 found.append([f"{each:,}", f"{sizes[-1]:.1f}", f"{worker.journals.made}"])

@@ -21,6 +21,7 @@ DATABASES = ("sqlite", "postgresql")
 PER_CALL = '{ per_request = "0.01" }'
 PER_TOKEN = '{ input_text = "1", output_text = "2" }'
 VENDOR = "sandbox:tokens=20,first=30ms"
+WORDY = "sandbox:tokens=60,first=30ms"
 
 
 def spend(shop: Shop, clients: int = CLIENTS, **members: Any) -> list[Answer]:
@@ -71,9 +72,9 @@ def test_the_tightest_of_all_budgets_decides(tightest: str, fresh: Vendor, tmp_p
 
 @pytest.mark.parametrize("policy", ["strict", "clamp"])
 def test_with_token_prices_nearly_all_of_the_credit_can_be_spent(policy: str, fresh: Vendor, tmp_path: Path) -> None:
-    credit = 7_000_000
+    credit = 10_000_000
     members: dict[str, Any] = {"max_tokens": 100} if policy == "strict" else {}
-    with opened_shop(tmp_path, fresh, "sqlite", PER_TOKEN, VENDOR, credit=credit, workers=2, policy=policy) as shop:
+    with opened_shop(tmp_path, fresh, "sqlite", PER_TOKEN, WORDY, credit=credit, workers=2, policy=policy) as shop:
         answers = spend(shop, clients=60, stream=True, **members)
         refused = min(answer.ended for answer in answers if answer.code == customers.EXHAUSTED)
         proof = shop.ledger.posted(answers)

@@ -1,25 +1,16 @@
 """`polyrelay admin`: who may use the control plane."""
 
-import asyncio
-import getpass
-from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import msgspec
 import typer
 
-from polyrelay.cli import options, output
-from polyrelay.service.administration import desk, pages, tokens
-from polyrelay.service.administration.desk import Errand
+from polyrelay.cli import office, options, output
+from polyrelay.service.administration import pages, tokens
 from polyrelay.service.administration.pages import Page
-from polyrelay.service.administration.ports import Away, Office
 from polyrelay.service.administration.roles import Role
-from polyrelay.storage import custody
-from polyrelay.storage.administration.opening import LateOffice, RingSecrets
-from polyrelay.storage.database import opened
-
-T = TypeVar("T")
+from polyrelay.storage.administration.opening import RingSecrets
 
 LONGEST_DAYS = 3650
 """Ten years. Who means for ever names no days."""
@@ -27,26 +18,6 @@ LONGEST_DAYS = 3650
 admin = typer.Typer(no_args_is_help=True, help="Say who may use the control plane, /admin/v1.")
 token = typer.Typer(no_args_is_help=True, help="Make, list and revoke admin tokens.")
 admin.add_typer(token, name="token", epilog=output.EXIT_CODES)
-
-
-def _within(where: options.Store, use: Callable[[Office], Coroutine[Any, Any, T]]) -> T:
-    async def run() -> T:
-        async with opened(where.url, where.data) as database:
-            made = await custody.establish(where.data, database)
-            if made.created:
-                output.note(f"Made {made.path}. Back it up together with the database.")
-            return await use(LateOffice(database))
-
-    try:
-        return asyncio.run(run())
-    except Away as error:
-        output.complain(str(error))
-        raise typer.Exit(output.Exit.FAILED) from error
-
-
-def _errand() -> Errand:
-    """As the audit log names who sits at this machine."""
-    return Errand(actor=f"cli:{getpass.getuser()}", request="cli")
 
 
 @token.command()
@@ -62,33 +33,24 @@ def create(
     """Make an admin token. It is shown this once: only a keyed hash of it is kept."""
     where = options.store(config, data)
     expires = None if days is None else (datetime.now(UTC) + timedelta(days=days)).timestamp()
-
-    async def make(office: Office) -> bytes:
-        secrets = RingSecrets(where.data)
-        return (await desk.perform(office, _errand(), lambda at: tokens.create(at, secrets, name, role, expires))).body
-
-    made = msgspec.json.decode(_within(where, make), type=tokens.NewToken)
+    made = office.perform(where, lambda at: tokens.create(at, RingSecrets(where.data), name, role, expires))
     if as_json:
-        output.document(msgspec.to_builtins(made))
+        output.document(made)
     else:
-        output.line(made.token)
-        output.note(f"Admin token {made.id} of role {made.role}. Keep it now: it cannot be shown again.")
+        output.line(made["token"])
+        output.note(f"Admin token {made['id']} of role {made['role']}. Keep it now: it cannot be shown again.")
 
 
 @token.command("list")
 def list_tokens(*, config: options.Config = None, data: options.Data = None, as_json: options.Json = False) -> None:
     """List admin tokens, revoked ones included."""
-
-    async def find(office: Office) -> list[tokens.Token]:
-        found = await office.read(lambda session: tokens.listed(session, Page(pages.MOST)))
-        return found.data
-
-    found = [msgspec.to_builtins(each) for each in _within(options.store(config, data), find)]
+    listing = office.read(options.store(config, data), lambda session: tokens.listed(session, Page(pages.MOST)))
+    found = [msgspec.to_builtins(each) for each in listing.data]
     if as_json:
         output.document(found)
         return
     columns = ("id", "name", "role", "hint", "state", "expires_at", "last_used_at")
-    output.table(columns, [[str(row[column] or "") for column in columns] for row in found])
+    output.table(columns, [office.cells(row, columns) for row in found])
 
 
 @token.command()
@@ -100,12 +62,8 @@ def revoke(
     as_json: options.Json = False,
 ) -> None:
     """End an admin token for good."""
-
-    async def end(office: Office) -> bytes:
-        return (await desk.perform(office, _errand(), lambda at: tokens.revoke(at, token_id))).body
-
-    ended = msgspec.json.decode(_within(options.store(config, data), end), type=tokens.Token)
+    ended = office.perform(options.store(config, data), lambda at: tokens.revoke(at, token_id))
     if as_json:
-        output.document(msgspec.to_builtins(ended))
+        output.document(ended)
     else:
-        output.line(f"Admin token {ended.id} of role {ended.role} is revoked.")
+        output.line(f"Admin token {ended['id']} of role {ended['role']} is revoked.")

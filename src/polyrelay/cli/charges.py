@@ -65,10 +65,10 @@ def list_charges(
     first, end = instant(since), instant(until)
 
     async def find(database: Database) -> Listing[Charge]:
-        owner = None
-        if account is not None:
-            owner = (await database.read(lambda tx: office.account_named(SqlSession(tx), account)))["id"]
-        wanted = Filter(owner, project, key, model, channel, first, end)
+        async def owner(tx: Tx) -> str | None:
+            return None if account is None else (await office.account_named(SqlSession(tx), account))["id"]
+
+        wanted = Filter(await database.read(owner), project, key, model, channel, first, end)
         return await use_cases.gathered(SqlOffice(database), Page(limit, after), wanted)
 
     listing = msgspec.to_builtins(office.within(options.store(config, data), find))

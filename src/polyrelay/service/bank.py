@@ -163,8 +163,8 @@ class Bank(Protocol):
     async def post(self, worker: str, batch: Batch, *, close: bool = False) -> Posted:
         """Write the rows, move what they cost out of slices and pots, and remember the position: all or nothing.
 
-        With `close` the rest of the slices goes back and the worker ends: state `closed`. A row that is indeterminate
-        and was posted before is left out: power loss took the end of that exchange from the journal, not from the books.
+        With `close` the rest of the slices goes back and the worker ends: state `closed`. An indeterminate row of an
+        exchange that was posted before is left out: power loss took its end from the journal, not from the books.
         """
         ...
 

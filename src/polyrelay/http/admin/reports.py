@@ -58,7 +58,7 @@ Wish = Annotated[Filter, Depends(_filter)]
 async def list_charges(request: Request, page: PageOf, wanted: Wish) -> Response:
     """List exchanges and what they were charged, the newest first.
 
-    A page looks at some 20 000 exchanges: when few fit, it may have fewer rows than `limit`, or none. Go on while there
+    A page looks at 10 000 exchanges: when few fit, it may have fewer rows than `limit`, or none. Go on while there
     is `next`.
     """
     return await listed(request, lambda session: charges.listed(session, page, wanted))

@@ -12,8 +12,8 @@ USUAL = 50
 MOST = 500
 """Rows of a page; more are a report, which is exported."""
 
-WINDOW = 20_000
-"""Rows that one page of a sparse list looks at: some tens of milliseconds of SQLite, whatever the table has."""
+WINDOW = 10_000
+"""Rows that one page of a sparse list looks at: some ten milliseconds of SQLite, whatever the table has."""
 
 SEPARATOR = "\n"
 """Between the parts of a key in `after`; no name has a line break."""
