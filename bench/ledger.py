@@ -27,7 +27,7 @@ from polyrelay.background.settler import BATCH_ROWS
 from polyrelay.ledger import entries
 from polyrelay.metering import estimate, rate
 from polyrelay.service import facts
-from polyrelay.storage.database import Database, open_postgres, open_sqlite
+from polyrelay.storage.sql.database import Database, open_postgres, open_sqlite
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tests"))
@@ -247,6 +247,11 @@ async def _on_postgres(title: str, number: int, rows: int) -> list[str]:
         server.remove()
 
 
+async def _fill(worker: Worker, holders: Sequence[Principal], holds: int) -> None:
+    for holder in holders:
+        await worker.fill(holder, holds)
+
+
 async def memory(database: Database, exchanges: int, step: Step) -> list[str]:
     """Resident memory while many exchanges pass, and are posted, and the journal is turned over."""
     holders, found, tenth = payers(50, budgets=True), list[list[str]](), exchanges // 10
@@ -258,8 +263,7 @@ async def memory(database: Database, exchanges: int, step: Step) -> list[str]:
             if worker.treasury.unposted >= BATCH_ROWS:
                 await worker.teller.round()
             if each % tenth == 1:
-                for holder in holders:
-                    await worker.fill(holder, tenth // len(holders) // SPARING + 1)
+                await _fill(worker, holders, tenth // len(holders) // SPARING + 1)
             if each % tenth == 0:
                 sizes.append(resident_mb([os.getpid()]))
                 found.append([f"{each:,}", f"{sizes[-1]:.1f}", f"{worker.journals.made}"])

@@ -30,10 +30,10 @@ from polyrelay.service.administration.usage import Wanted
 from polyrelay.service.bank import Row
 from polyrelay.service.billing import ALWAYS, Span
 from polyrelay.storage.administration.office import SqlOffice
-from polyrelay.storage.bank_post import COLUMNS
-from polyrelay.storage.database import Database, Tx, opened
+from polyrelay.storage.books.bank_post import COLUMNS
 from polyrelay.storage.reports import audit, retention, statements
 from polyrelay.storage.reports.holdings import SqlBillingReads
+from polyrelay.storage.sql.database import Database, Tx, opened
 
 ROWS = 1_000_000
 DAYS = 30

@@ -31,12 +31,12 @@ from polyrelay.service.pricing import Pricing
 from polyrelay.service.purses import Purses
 from polyrelay.service.treasury import Reserved, Treasury
 from polyrelay.state.clock import SystemClock
-from polyrelay.storage import transfers
-from polyrelay.storage.bank import SqlBank
-from polyrelay.storage.database import Database
-from polyrelay.storage.journal import Journal
-from polyrelay.storage.journals import JournalFolder
-from polyrelay.storage.transaction import Dialect, Row, T, Tx, Work
+from polyrelay.storage.books import transfers
+from polyrelay.storage.books.bank import SqlBank
+from polyrelay.storage.journaling.journal import Journal
+from polyrelay.storage.journaling.journals import JournalFolder
+from polyrelay.storage.sql.database import Database
+from polyrelay.storage.sql.transaction import Dialect, Row, T, Tx, Work
 
 OPENERS = 16
 """Exchanges that wait at once for a top-up: a slice is sized by what is asked for together."""

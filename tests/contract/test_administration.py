@@ -13,8 +13,9 @@ from polyrelay.metering import read
 from polyrelay.metering.tariff import Source
 from polyrelay.service.administration.owned import Owned
 from polyrelay.service.administration.roles import Role
-from polyrelay.storage import rotation, schema
+from polyrelay.storage import schema
 from polyrelay.storage.administration import reading
+from polyrelay.storage.secrecy import rotation
 from support import postgres
 from support.plane import Door, door
 

@@ -14,9 +14,9 @@ from polyrelay.ledger import entries
 from polyrelay.ledger.audit import Findings, Offence, Transcribed
 from polyrelay.ledger.entries import Facts, Held, Payer, Voided
 from polyrelay.service.bank import Batch, Row
-from polyrelay.storage import transfers
-from polyrelay.storage.frames import pack
-from polyrelay.storage.journals import FOLDER
+from polyrelay.storage.books import transfers
+from polyrelay.storage.journaling.frames import pack
+from polyrelay.storage.journaling.journals import FOLDER
 from polyrelay.storage.reports import audit, onlooker, retention
 from support.books import HOUR, NOTE, WALLET, SqlBooks, budget, enrolment, opened, row, want
 

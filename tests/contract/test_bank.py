@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from polyrelay.service.bank import Bank, Batch, LeaseLost, Posted, Row, Taken
-from polyrelay.storage.bank import OutOfOrder
-from polyrelay.storage.bank_post import COLUMNS, WIDTHS
-from polyrelay.storage.database import Conflict
-from polyrelay.storage.memory_bank import BooksBroken
+from polyrelay.storage.books.bank import OutOfOrder
+from polyrelay.storage.books.bank_post import COLUMNS, WIDTHS
+from polyrelay.storage.books.memory_bank import BooksBroken
 from polyrelay.storage.schema import exchanges
+from polyrelay.storage.sql.database import Conflict
 from support.books import HOUR, KINDS, WALLET, Books, MemoryBooks, Snapshot, budget, enrolment, opened, row, want
 
 Scenario = Callable[[Books], Awaitable[None]]

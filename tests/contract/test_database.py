@@ -13,8 +13,9 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, func, insert, select, update
 
 from polyrelay.kernel.errors import ConfigurationError
-from polyrelay.storage import core, folder, schema
-from polyrelay.storage.database import (
+from polyrelay.storage import folder, schema
+from polyrelay.storage.sql import core
+from polyrelay.storage.sql.database import (
     Conflict,
     Database,
     DatabaseAway,
@@ -25,8 +26,8 @@ from polyrelay.storage.database import (
     open_sqlite,
     opened,
 )
-from polyrelay.storage.postgres import CONNECTIONS, PostgresDatabase
-from polyrelay.storage.sqlite import SqliteDatabase
+from polyrelay.storage.sql.postgres import CONNECTIONS, PostgresDatabase
+from polyrelay.storage.sql.sqlite import SqliteDatabase
 from support import postgres
 
 Act = Callable[[Database], Coroutine[Any, Any, None]]

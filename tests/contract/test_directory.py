@@ -16,13 +16,14 @@ from polyrelay.kernel.errors import ConfigurationError
 from polyrelay.kernel.ids import AccountId, KeyId
 from polyrelay.settings.root import KeyDefaults
 from polyrelay.state.clock import SystemClock
-from polyrelay.storage.database import open_keys, opened
-from polyrelay.storage.directory import KeyDirectory
-from polyrelay.storage.key_changes import KeyChange
-from polyrelay.storage.keys import KeyStore
-from polyrelay.storage.records import LimitTerms, StoredKey
+from polyrelay.storage.access.directory import KeyDirectory
+from polyrelay.storage.access.key_changes import KeyChange
+from polyrelay.storage.access.keys import KeyStore
+from polyrelay.storage.access.records import LimitTerms, StoredKey
+from polyrelay.storage.access.source import open_keys
 from polyrelay.storage.rings import Ring
-from polyrelay.storage.transaction import DatabaseAway
+from polyrelay.storage.sql.database import opened
+from polyrelay.storage.sql.transaction import DatabaseAway
 from support import postgres
 
 SECRETS = {"f-1": bytes(range(32)), "f-2": bytes(range(32, 64))}

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyrelay.storage import frames
-from polyrelay.storage.journal import (
+from polyrelay.storage.journaling import frames
+from polyrelay.storage.journaling.journal import (
     Adopted,
     Journal,
     JournalDamaged,
@@ -31,7 +31,7 @@ from polyrelay.storage.journal import (
 WRITER = """
 import os, sys
 from pathlib import Path
-from polyrelay.storage.journal import Journal
+from polyrelay.storage.journaling.journal import Journal
 journal = Journal.create(Path(sys.argv[1]), sync="off", step=1 << 16)
 for number in range(10**9):
     end = journal.append(b"%d " % number * (1 + number % 400), room=50)
@@ -42,7 +42,7 @@ for number in range(10**9):
 ADOPTER = """
 import sys
 from pathlib import Path
-from polyrelay.storage.journal import adopt
+from polyrelay.storage.journaling.journal import adopt
 print("ready", flush=True)
 sys.stdin.readline()
 mine = adopt(Path(sys.argv[1]))
@@ -53,7 +53,7 @@ sys.stdin.readline()
 FULL_DISK = """
 import json, resource, sys
 from pathlib import Path
-from polyrelay.storage.journal import Journal, JournalFull, framed
+from polyrelay.storage.journaling.journal import Journal, JournalFull, framed
 path, room = Path(sys.argv[1]), framed(300) + framed(500)
 resource.setrlimit(resource.RLIMIT_FSIZE, (5 * 4096 + 1000,) * 2)
 journal, holds = Journal.create(path, sync="off", step=4096), 0

@@ -15,13 +15,14 @@ from polyrelay.access.principal import Budget, KeyLimits, LimitScope
 from polyrelay.kernel.ids import AccountId, KeyId
 from polyrelay.service.ports import Keys
 from polyrelay.settings.root import KeyDefaults
-from polyrelay.storage import key_changes, keys, records
-from polyrelay.storage.database import Database, Tx, open_keys, opened
-from polyrelay.storage.directory import KeyDirectory
-from polyrelay.storage.keys import KeyStore
-from polyrelay.storage.memory import MemoryKeys
-from polyrelay.storage.records import KeyTerms, LimitTerms, StoredAccount, StoredKey, StoredProject
+from polyrelay.storage.access import key_changes, keys, records
+from polyrelay.storage.access.directory import KeyDirectory
+from polyrelay.storage.access.keys import KeyStore
+from polyrelay.storage.access.memory import MemoryKeys
+from polyrelay.storage.access.records import KeyTerms, LimitTerms, StoredAccount, StoredKey, StoredProject
+from polyrelay.storage.access.source import open_keys
 from polyrelay.storage.rings import Ring
+from polyrelay.storage.sql.database import Database, Tx, opened
 from support import postgres
 
 RING = Ring("f-2", {"f-1": bytes(range(32)), "f-2": bytes(range(32, 64))})

@@ -9,7 +9,7 @@ from polyrelay.exchange.usage import Usage
 from polyrelay.kernel import errors
 from polyrelay.kernel.ids import AccountId, ExchangeId, KeyId
 from polyrelay.service.ports import Hold, Order, Record
-from polyrelay.storage.memory_ledger import LedgerMisuse, MemoryHold, MemoryLedger, MemoryWait, Settlement
+from polyrelay.storage.books.memory_ledger import LedgerMisuse, MemoryHold, MemoryLedger, MemoryWait, Settlement
 
 PRINCIPAL = Principal(KeyId("key_1"), AccountId("acc_1"), "acme")
 CALL = Call("gpt-4o", stream=True, input_bytes=100)

@@ -18,12 +18,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine.mock import MockConnection
 
 from polyrelay.kernel.errors import ConfigurationError
-from polyrelay.storage import folder, key_changes, migrating, migrations, revision, schema
-from polyrelay.storage.database import Database, Tx, look, open_database, opened
-from polyrelay.storage.directory import KeyDirectory
-from polyrelay.storage.postgres import PostgresDatabase
-from polyrelay.storage.sqlite import SqliteDatabase
-from polyrelay.storage.sqlite_keys import SqliteKeySource
+from polyrelay.storage import folder, migrations, schema
+from polyrelay.storage.access import key_changes
+from polyrelay.storage.access.directory import KeyDirectory
+from polyrelay.storage.access.sqlite_keys import SqliteKeySource
+from polyrelay.storage.sql import migrating, revision
+from polyrelay.storage.sql.database import Database, Tx, look, open_database, opened
+from polyrelay.storage.sql.postgres import PostgresDatabase
+from polyrelay.storage.sql.sqlite import SqliteDatabase
 from support import postgres
 
 KINDS = ("sqlite", "postgresql")
@@ -225,9 +227,10 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(
 @pytest.mark.parametrize(("kind", "start"), [("sqlite", revision.FIRST), ("postgresql", revision.EMPTY)])
 def test_of_processes_that_open_at_once_one_upgrades(kind: str, start: int, tmp_path: Path) -> None:
     code = (
-        "import asyncio, logging, sys\nfrom pathlib import Path\nfrom polyrelay.storage.database import open_database\n"
+        "import asyncio, logging, sys\nfrom pathlib import Path\n"
+        "from polyrelay.storage.sql.database import open_database\n"
         "logging.basicConfig(level='INFO')\n"
-        "from polyrelay.storage import migrating\nsys.stdin.readline()\n"
+        "from polyrelay.storage.sql import migrating\nsys.stdin.readline()\n"
         "async def main():\n    await (await open_database(sys.argv[1], Path(sys.argv[2]))).close()\n"
         "asyncio.run(main())\n"
     )

@@ -13,10 +13,10 @@ from polyrelay.kernel import ids
 from polyrelay.ledger.statement import Statement
 from polyrelay.service.bank import Batch, Row
 from polyrelay.service.billing import ALWAYS, Holdings, Span, Stand
-from polyrelay.storage import transfers
+from polyrelay.storage.books import transfers
 from polyrelay.storage.reports import statements
 from polyrelay.storage.reports.holdings import SqlBillingReads
-from polyrelay.storage.transaction import Tx
+from polyrelay.storage.sql.transaction import Tx
 from support.books import HOUR, NOTE, WALLET, SqlBooks, budget, enrolment, opened, row, want
 
 T = TypeVar("T")

@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 import pytest
 
 from polyrelay.kernel.errors import ConfigurationError
-from polyrelay.storage import custody, rotation, seals
-from polyrelay.storage import secrets as server_secrets
-from polyrelay.storage.database import open_postgres, open_sqlite
 from polyrelay.storage.rings import Kind
-from polyrelay.storage.transaction import Database, Tx
-from polyrelay.storage.vault import VaultError
+from polyrelay.storage.secrecy import custody, rotation, seals
+from polyrelay.storage.secrecy import secrets as server_secrets
+from polyrelay.storage.secrecy.vault import VaultError
+from polyrelay.storage.sql.database import open_postgres, open_sqlite
+from polyrelay.storage.sql.transaction import Database, Tx
 from support import postgres
 
 T = TypeVar("T")

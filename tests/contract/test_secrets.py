@@ -10,9 +10,9 @@ import pytest
 
 from polyrelay.kernel.errors import ConfigurationError
 from polyrelay.storage import rings
-from polyrelay.storage import secrets as server_secrets
 from polyrelay.storage.rings import Kind
-from polyrelay.storage.secrets import Needs, ServerSecrets, load, load_or_create
+from polyrelay.storage.secrecy import secrets as server_secrets
+from polyrelay.storage.secrecy.secrets import Needs, ServerSecrets, load, load_or_create
 
 LEGACY = 'fingerprint_key = "' + bytes(range(32)).hex() + '"\n'
 KEYS = [secrets.token_bytes(32) for _ in range(3)]

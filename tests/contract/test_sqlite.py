@@ -18,14 +18,15 @@ import pytest
 from polyrelay.access import key
 from polyrelay.kernel.errors import ConfigurationError
 from polyrelay.state.clock import SystemClock
-from polyrelay.storage import folder, revision
-from polyrelay.storage.database import Tx, open_sqlite, opened
-from polyrelay.storage.directory import KeyDirectory
-from polyrelay.storage.keys import KeyStore
-from polyrelay.storage.records import StoredKey
+from polyrelay.storage import folder
+from polyrelay.storage.access.directory import KeyDirectory
+from polyrelay.storage.access.keys import KeyStore
+from polyrelay.storage.access.records import StoredKey
+from polyrelay.storage.access.sqlite_keys import SqliteKeySource
 from polyrelay.storage.rings import Ring
-from polyrelay.storage.secrets import load_or_create
-from polyrelay.storage.sqlite_keys import SqliteKeySource
+from polyrelay.storage.secrecy.secrets import load_or_create
+from polyrelay.storage.sql import revision
+from polyrelay.storage.sql.database import Tx, open_sqlite, opened
 
 RING = Ring("f-1", {"f-1": bytes(range(32))})
 
@@ -33,8 +34,8 @@ OTHER_PROCESS = """
 import asyncio, sys
 from pathlib import Path
 from polyrelay.state.clock import SystemClock
-from polyrelay.storage.database import opened
-from polyrelay.storage.keys import KeyStore
+from polyrelay.storage.sql.database import opened
+from polyrelay.storage.access.keys import KeyStore
 from polyrelay.storage.rings import Ring
 
 async def main(data, action, token=None):
@@ -177,9 +178,11 @@ def test_the_serving_side_does_without_sqlalchemy(tmp_path: Path) -> None:
     add_key(tmp_path, new_token())
     code = (
         "import asyncio, sys\nfrom pathlib import Path\n"
-        "from polyrelay.storage import custody, database, directory, keys, memory, secrets\n"
+        "from polyrelay.storage.access import directory, keys, memory, source\n"
+        "from polyrelay.storage.secrecy import custody, secrets\n"
+        "from polyrelay.storage.sql import database\n"
         "db = asyncio.run(database.open_sqlite(Path(sys.argv[1])))\n"
-        "database.open_keys('', Path(sys.argv[1])).fetch()\n"
+        "source.open_keys('', Path(sys.argv[1])).fetch()\n"
         "raise SystemExit(', '.join({'sqlalchemy', 'alembic', 'asyncpg'} & sys.modules.keys()) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path], check=False, timeout=60, capture_output=True)

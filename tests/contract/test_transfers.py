@@ -11,9 +11,9 @@ import pytest
 
 from polyrelay.ledger.transfer import KeyReused, NotCharged, TooMuch, TransferRefused, UnknownPayer
 from polyrelay.service.bank import Batch
-from polyrelay.storage import transfers
-from polyrelay.storage.database import Tx
-from polyrelay.storage.transfers import Balance, Moved, Note, Promise
+from polyrelay.storage.books import transfers
+from polyrelay.storage.books.transfers import Balance, Moved, Note, Promise
+from polyrelay.storage.sql.database import Tx
 from support.books import NOTE, WALLET, Snapshot, SqlBooks, enrolment, opened, row, want
 
 Scenario = Callable[[SqlBooks], Awaitable[None]]

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 from polyrelay.background.recovery import Recovery
 from polyrelay.service.posting import Transcript
-from polyrelay.storage.bank import SqlBank
-from polyrelay.storage.database import open_sqlite
-from polyrelay.storage.journals import JournalFolder
+from polyrelay.storage.books.bank import SqlBank
+from polyrelay.storage.journaling.journals import JournalFolder
+from polyrelay.storage.sql.database import open_sqlite
 
 
 async def recover(data: Path) -> int:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from polyrelay.storage import key_changes
-from polyrelay.storage.database import Tx, opened
+from polyrelay.storage.access import key_changes
+from polyrelay.storage.sql.database import Tx, opened
 from support import postgres
 from support.processes import RelayProcess, Vendor, channel, make_key, running
 from support.proof import Ledger

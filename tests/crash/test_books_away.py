@@ -22,6 +22,9 @@ CLIENTS = 4
 PAUSE_SECONDS = 0.25
 """Between two requests of a client: a worker that did not know it would be left alone has escrow for some hundreds."""
 BURST = 100
+PRIMED = 500
+"""Calls that are set apart before the database goes away: more than the clients make meanwhile."""
+
 AFTER_SECONDS = 2.0
 AWAY_SECONDS = 10.0
 PLENTY = 10**6 * CALL_NANOS
@@ -34,17 +37,18 @@ class Load:
     the server would follow.
     """
 
-    def __init__(self, shop: Shop) -> None:
+    def __init__(self, shop: Shop, wanted: int = PRIMED) -> None:
         self._shop = shop
+        self._wanted = wanted
         self.answers: list[Answer] = []
         self._over = threading.Event()
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Beside the block, and some moments after it; a burst comes first, because a worker sets apart by how much was
+        """Beside the block, and some moments after it. Bursts come first, because a worker sets apart by how much was
         wanted at once.
         """
-        asyncio.run(self._burst())
+        until(self._primed, seconds=30)
         thread = threading.Thread(target=lambda: asyncio.run(self._clients()))
         thread.start()
         try:
@@ -53,6 +57,10 @@ class Load:
         finally:
             self._over.set()
             thread.join()
+
+    def _primed(self) -> bool:
+        asyncio.run(self._burst())
+        return sum(self._shop.ledger.read().snapshot.slices.values()) >= self._wanted * CALL_NANOS
 
     async def _burst(self) -> None:
         await asyncio.gather(*[self._ask(number) for number in range(BURST)])
@@ -131,7 +139,7 @@ def test_postgresql_away_under_load_is_not_noticed_while_escrow_lasts(
 def test_when_escrow_is_used_up_the_refusal_is_honest(server: postgres.Server, fresh: Vendor, tmp_path: Path) -> None:
     url = server.fresh_database()
     with opened_shop(tmp_path, fresh, url, PER_CALL, VENDOR, credit=FEW * CALL_NANOS, workers=1) as shop:
-        load = Load(shop)
+        load = Load(shop, wanted=0)
         with load.running():
             server.stop()
             until(lambda: any(not answer.paid for answer in load.answers), seconds=30)

@@ -11,9 +11,9 @@ import pytest
 
 from polyrelay.exchange.usage import Usage
 from polyrelay.service.treasury import Reserved
-from polyrelay.storage import journal
-from polyrelay.storage.database import open_sqlite
-from polyrelay.storage.memory_bank import MemoryBank
+from polyrelay.storage.books.memory_bank import MemoryBank
+from polyrelay.storage.journaling import journal
+from polyrelay.storage.sql.database import open_sqlite
 from support import till
 from support.books import HandClock, MemoryBooks, SqlBooks
 from support.stage import VirtualTime

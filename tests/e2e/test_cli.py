@@ -17,7 +17,7 @@ import pytest
 
 from polyrelay.cli import init
 from polyrelay.config import load
-from polyrelay.storage.journal import Journal
+from polyrelay.storage.journaling.journal import Journal
 from support.processes import Vendor, channel, http, make_key, polyrelay, running
 
 COMMAND = [sys.executable, "-m", "polyrelay"]

@@ -10,8 +10,8 @@ import pytest
 
 from polyrelay.cli import keys, options
 from polyrelay.kernel.ids import KeyId
-from polyrelay.storage.keys import KeyStore
-from polyrelay.storage.records import KeyTerms, LimitTerms, StoredKey
+from polyrelay.storage.access.keys import KeyStore
+from polyrelay.storage.access.records import KeyTerms, LimitTerms, StoredKey
 from support import postgres, raw
 from support.processes import RelayProcess, Vendor, channel, make_key, polyrelay, relay, until
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from polyrelay.storage import secrets as server_secrets
+from polyrelay.storage.secrecy import secrets as server_secrets
 from support.processes import polyrelay
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from polyrelay.service.bank import Bank, BankAway
-from polyrelay.storage.journal import Journal, JournalFull
-from polyrelay.storage.journals import JournalFolder
+from polyrelay.storage.journaling.journal import Journal, JournalFull
+from polyrelay.storage.journaling.journals import JournalFolder
 
 STEP = 4096
 

@@ -15,7 +15,7 @@ from polyrelay.exchange.call import Call
 from polyrelay.exchange.usage import Usage
 from polyrelay.kernel import errors
 from polyrelay.service.treasury import Reserved
-from polyrelay.storage.journals import JournalFolder
+from polyrelay.storage.journaling.journals import JournalFolder
 from support.books import KINDS, Books, MemoryBooks, Snapshot, opened
 from support.stage import VirtualTime
 from support.till import BOOK, CALL_NANOS, TOKEN_NANOS, DoorBell, Outcomes, Till, chat, holder, one_call

@@ -17,7 +17,7 @@ from polyrelay.service.bank import BankAway
 from polyrelay.service.ports import Hold
 from polyrelay.service.treasury import Reserved
 from polyrelay.service.waiting import Waiting
-from polyrelay.storage.transaction import Tx
+from polyrelay.storage.sql.transaction import Tx
 from sim.faults import Gate, GatedFolder, GatedJournal, Killed, gated
 from sim.model import Exchange, Filed, Model
 from support.books import Books, MemoryBooks, Snapshot, SqlBooks

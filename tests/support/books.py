@@ -12,11 +12,11 @@ from polyrelay.ledger import meters, posting
 from polyrelay.ledger.meters import Meter
 from polyrelay.ledger.posting import RollupKey, Sums
 from polyrelay.service.bank import Bank, Enrolment, Row, Want
-from polyrelay.storage import transfers
-from polyrelay.storage.bank import SqlBank
-from polyrelay.storage.database import Database, Tx, open_postgres, open_sqlite
-from polyrelay.storage.memory_bank import MemoryBank
-from polyrelay.storage.transfers import Note
+from polyrelay.storage.books import transfers
+from polyrelay.storage.books.bank import SqlBank
+from polyrelay.storage.books.memory_bank import MemoryBank
+from polyrelay.storage.books.transfers import Note
+from polyrelay.storage.sql.database import Database, Tx, open_postgres, open_sqlite
 from support import postgres
 
 KINDS = ("memory", "sqlite", "postgresql")

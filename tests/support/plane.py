@@ -24,11 +24,12 @@ from polyrelay.service.administration.ports import Office
 from polyrelay.service.administration.refusals import Flaw
 from polyrelay.service.administration.roles import Role
 from polyrelay.settings.root import Settings
-from polyrelay.storage import custody, folder
+from polyrelay.storage import folder
 from polyrelay.storage.administration.memory import MemoryOffice
 from polyrelay.storage.administration.office import SqlOffice
 from polyrelay.storage.administration.opening import RingSecrets
-from polyrelay.storage.database import Database, open_postgres, open_sqlite
+from polyrelay.storage.secrecy import custody
+from polyrelay.storage.sql.database import Database, open_postgres, open_sqlite
 
 ROOT = "/admin/v1"
 PROVIDERS = frozenset({"openai", "sandbox"})

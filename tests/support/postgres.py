@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from polyrelay.storage.database import open_postgres
+from polyrelay.storage.sql.database import open_postgres
 
 USER = "polyrelay"
 START_SECONDS = 60.0

@@ -22,10 +22,10 @@ from polyrelay.access import key as client_key
 from polyrelay.cli import keys, options
 from polyrelay.kernel.ids import AccountId
 from polyrelay.kernel.money import NANOS_PER_UNIT
-from polyrelay.storage import transfers
-from polyrelay.storage.database import opened
-from polyrelay.storage.keys import KeyStore
-from polyrelay.storage.records import UNRESTRICTED, KeyTerms
+from polyrelay.storage.access.keys import KeyStore
+from polyrelay.storage.access.records import UNRESTRICTED, KeyTerms
+from polyrelay.storage.books import transfers
+from polyrelay.storage.sql.database import opened
 
 http = httpx2.Client(verify=False, trust_env=False, timeout=20)
 """One client for plain calls: making one costs more than the calls."""

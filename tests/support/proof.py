@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from polyrelay.storage.database import Tx, opened
+from polyrelay.storage.sql.database import Tx, opened
 from support.books import Snapshot, SqlBooks
 from support.customers import Answer
 from support.processes import until

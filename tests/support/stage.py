@@ -20,7 +20,7 @@ from polyrelay.service.ports import Funding, HeaderList, Hold, Inbound, Order, R
 from polyrelay.service.relay import Relay
 from polyrelay.settings.root import AnswerSettings, Settings
 from polyrelay.state.memory import MemoryLimits
-from polyrelay.storage.memory_ledger import MemoryHold, MemoryLedger, MemoryWait
+from polyrelay.storage.books.memory_ledger import MemoryHold, MemoryLedger, MemoryWait
 from polyrelay.upstream.recorded import Answer, RecordedUpstream
 
 SERVES = {"m": "vendor-m"}

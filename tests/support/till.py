@@ -23,7 +23,7 @@ from polyrelay.service.posting import Transcript
 from polyrelay.service.pricing import Pricing
 from polyrelay.service.purses import Purse, Purses
 from polyrelay.service.treasury import Reserved, Treasury
-from polyrelay.storage.journals import JournalFolder
+from polyrelay.storage.journaling.journals import JournalFolder
 from support.stage import VirtualTime
 
 MACHINE = "here"

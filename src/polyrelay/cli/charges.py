@@ -16,9 +16,9 @@ from polyrelay.service.administration.pages import Listing, Page
 from polyrelay.service.administration.ports import Kind, Session
 from polyrelay.storage.administration.office import SqlOffice
 from polyrelay.storage.administration.session import SqlSession
-from polyrelay.storage.database import Database
 from polyrelay.storage.reports import statements
-from polyrelay.storage.transaction import Tx
+from polyrelay.storage.sql.database import Database
+from polyrelay.storage.sql.transaction import Tx
 
 charges = typer.Typer(no_args_is_help=True, help="List what exchanges cost, and explain single charges.")
 

@@ -19,8 +19,8 @@ from polyrelay.cli import demo_client, demo_money, keys, options, output
 from polyrelay.kernel.ids import AccountId
 from polyrelay.settings.channels import ChannelSettings, CredentialSettings, ModelSettings
 from polyrelay.settings.root import AnswerSettings, LogSettings, ServerSettings, Settings
-from polyrelay.storage.keys import KeyStore
-from polyrelay.storage.records import KeyTerms, StoredKey
+from polyrelay.storage.access.keys import KeyStore
+from polyrelay.storage.access.records import KeyTerms, StoredKey
 
 ACCOUNT = "demo"
 MODEL = "gpt-4o-mini"

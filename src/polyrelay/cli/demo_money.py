@@ -14,10 +14,10 @@ from polyrelay.kernel.money import NANOS_PER_UNIT
 from polyrelay.service.administration import charges as use_cases
 from polyrelay.service.administration.charges import Charge
 from polyrelay.service.administration.ports import Kind
-from polyrelay.storage import transfers
 from polyrelay.storage.administration.office import SqlOffice
-from polyrelay.storage.database import Database
-from polyrelay.storage.transaction import Tx
+from polyrelay.storage.books import transfers
+from polyrelay.storage.sql.database import Database
+from polyrelay.storage.sql.transaction import Tx
 
 FULL = 5 * NANOS_PER_UNIT
 """USD in the demo account at first, in nanos: some ten thousand answers of its model."""

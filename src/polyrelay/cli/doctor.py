@@ -19,10 +19,11 @@ from polyrelay.config.load import Configuration
 from polyrelay.kernel.errors import ConfigurationError
 from polyrelay.routing.channel import Channel
 from polyrelay.settings.root import ServerSettings, Settings
-from polyrelay.storage import custody, revision
-from polyrelay.storage import secrets as server_secrets
-from polyrelay.storage.database import DatabaseAway, look, opened
-from polyrelay.storage.secrets import NOTHING
+from polyrelay.storage.secrecy import custody
+from polyrelay.storage.secrecy import secrets as server_secrets
+from polyrelay.storage.secrecy.secrets import NOTHING
+from polyrelay.storage.sql import revision
+from polyrelay.storage.sql.database import DatabaseAway, look, opened
 from polyrelay.upstream.probe import Probe, probe
 
 _REFUSED = frozenset({401, 403})

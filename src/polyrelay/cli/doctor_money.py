@@ -15,13 +15,14 @@ from polyrelay.metering.sheet import BadTariff, Sheet
 from polyrelay.metering.tariff import Source
 from polyrelay.service.administration.ports import Kind, Query
 from polyrelay.settings.root import Settings
-from polyrelay.storage import journals, transfers
 from polyrelay.storage.administration import reading
 from polyrelay.storage.administration.reading import Kept
 from polyrelay.storage.administration.session import SqlSession
-from polyrelay.storage.journals import JournalFolder
+from polyrelay.storage.books import transfers
+from polyrelay.storage.journaling import journals
+from polyrelay.storage.journaling.journals import JournalFolder
 from polyrelay.storage.reports import onlooker
-from polyrelay.storage.transaction import Tx
+from polyrelay.storage.sql.transaction import Tx
 
 MOST_ACCOUNTS = 1000
 """Accounts whose balance is looked at, the oldest first: a tenth of a second."""

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from polyrelay.cli import output
-from polyrelay.storage import custody
-from polyrelay.storage.database import opened
-from polyrelay.storage.secrets import ServerSecrets
+from polyrelay.storage.secrecy import custody
+from polyrelay.storage.secrecy.secrets import ServerSecrets
+from polyrelay.storage.sql.database import opened
 
 TEMPLATE = """\
 # polyrelay's configuration. Every setting and its default: docs/configuration.md

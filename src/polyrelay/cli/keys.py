@@ -16,10 +16,11 @@ from polyrelay.cli import options, output
 from polyrelay.kernel.ids import AccountId, KeyId
 from polyrelay.state.clock import SystemClock
 from polyrelay.state.generation import Generation
-from polyrelay.storage import custody, transfers
-from polyrelay.storage.database import opened
-from polyrelay.storage.keys import KeyStore
-from polyrelay.storage.records import KeyTerms, LimitTerms, StoredKey
+from polyrelay.storage.access.keys import KeyStore
+from polyrelay.storage.access.records import KeyTerms, LimitTerms, StoredKey
+from polyrelay.storage.books import transfers
+from polyrelay.storage.secrecy import custody
+from polyrelay.storage.sql.database import opened
 
 T = TypeVar("T")
 

@@ -17,10 +17,10 @@ from polyrelay.service import reports
 from polyrelay.service.administration import payments
 from polyrelay.service.administration.desk import Desk, Made
 from polyrelay.storage.administration.session import SqlSession
-from polyrelay.storage.database import Database
 from polyrelay.storage.reports import audit as proof
 from polyrelay.storage.reports import onlooker, statements
-from polyrelay.storage.transaction import Tx
+from polyrelay.storage.sql.database import Database
+from polyrelay.storage.sql.transaction import Tx
 
 ledger = typer.Typer(no_args_is_help=True, help="Prove the books, print statements, adjust and refund.")
 

@@ -19,9 +19,9 @@ from polyrelay.service.administration.desk import Desk, Errand, Made
 from polyrelay.service.administration.pages import Page
 from polyrelay.service.administration.ports import Away, Kind, Office, Record, Session
 from polyrelay.state.generation import Generation
-from polyrelay.storage import custody
 from polyrelay.storage.administration.office import SqlOffice
-from polyrelay.storage.database import Database, DatabaseAway, opened
+from polyrelay.storage.secrecy import custody
+from polyrelay.storage.sql.database import Database, DatabaseAway, opened
 
 T = TypeVar("T")
 

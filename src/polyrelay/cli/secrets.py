@@ -8,11 +8,11 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from polyrelay.cli import options, output
-from polyrelay.storage import custody, rotation
-from polyrelay.storage.database import Database, open_database
 from polyrelay.storage.rings import Kind, Ring
-from polyrelay.storage.rotation import Losses
-from polyrelay.storage.secrets import Needs, ServerSecrets
+from polyrelay.storage.secrecy import custody, rotation
+from polyrelay.storage.secrecy.rotation import Losses
+from polyrelay.storage.secrecy.secrets import Needs, ServerSecrets
+from polyrelay.storage.sql.database import Database, open_database
 
 T = TypeVar("T")
 

@@ -26,8 +26,8 @@ from polyrelay.settings.ledger import LedgerSettings
 from polyrelay.state.clock import SystemClock
 from polyrelay.state.entropy import Entropy
 from polyrelay.state.generation import Generation
-from polyrelay.storage.journal import Sync
-from polyrelay.storage.journals import JournalFolder
+from polyrelay.storage.journaling.journal import Sync
+from polyrelay.storage.journaling.journals import JournalFolder
 
 RECOVER_SECONDS = 2.0
 """How soon a worker's death is noticed and its journal adopted."""

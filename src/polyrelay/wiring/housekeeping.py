@@ -7,7 +7,7 @@ from polyrelay.background.periodic import every_while
 from polyrelay.service.administration import desk
 from polyrelay.storage.administration import reading
 from polyrelay.storage.reports import retention
-from polyrelay.storage.transaction import Database, Tx
+from polyrelay.storage.sql.transaction import Database, Tx
 
 SECONDS = 600.0
 """Between two rounds. What is tidied is counted in days."""

@@ -40,13 +40,14 @@ from polyrelay.state.clock import SystemClock
 from polyrelay.state.entropy import Entropy
 from polyrelay.state.generation import Generation
 from polyrelay.state.memory import MemoryLimits
-from polyrelay.storage import custody
-from polyrelay.storage import secrets as server_secrets
-from polyrelay.storage.bank import SqlBank
-from polyrelay.storage.database import open_keys, opened
-from polyrelay.storage.directory import KeyDirectory
+from polyrelay.storage.access.directory import KeyDirectory
+from polyrelay.storage.access.source import open_keys
+from polyrelay.storage.books.bank import SqlBank
 from polyrelay.storage.reports.holdings import SqlBillingReads
-from polyrelay.storage.transaction import Database
+from polyrelay.storage.secrecy import custody
+from polyrelay.storage.secrecy import secrets as server_secrets
+from polyrelay.storage.sql.database import opened
+from polyrelay.storage.sql.transaction import Database
 from polyrelay.telemetry import logs
 from polyrelay.telemetry.records import Lines, NoRecords, RecordLog, writer
 from polyrelay.telemetry.redact import Redactor

@@ -24,7 +24,7 @@ from polyrelay.settings.root import Settings
 from polyrelay.storage.administration import reading
 from polyrelay.storage.administration.opening import RingSecrets
 from polyrelay.storage.administration.reading import Kept
-from polyrelay.storage.transaction import Database
+from polyrelay.storage.sql.transaction import Database
 from polyrelay.telemetry.redact import Redactor
 
 logger = logging.getLogger(__name__)

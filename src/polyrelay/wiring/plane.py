@@ -11,7 +11,7 @@ from polyrelay.service.administration.owned import Owned
 from polyrelay.service.administration.plane import Plane
 from polyrelay.service.administration.refusals import Flaw
 from polyrelay.storage.administration.opening import LateOffice, RingSecrets
-from polyrelay.storage.transaction import Database
+from polyrelay.storage.sql.transaction import Database
 from polyrelay.wiring.offer import Offer
 
 

@@ -13,7 +13,7 @@ from polyrelay.access import key as client_key
 from polyrelay.http.admin import application, gate
 from polyrelay.service.administration import roles
 from polyrelay.service.administration.roles import Role
-from polyrelay.storage import rotation
+from polyrelay.storage.secrecy import rotation
 from support.plane import ROOT, Door, door
 
 ROUTES = [route for router in application.ROUTERS for route in router.routes if isinstance(route, APIRoute)]

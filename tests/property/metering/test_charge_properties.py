@@ -1,5 +1,6 @@
 """What must hold for every tariff and every usage."""
 
+import json
 from fractions import Fraction
 
 import msgspec
@@ -11,7 +12,7 @@ from msgspec.structs import fields, replace
 from polyrelay.exchange.call import Call, Demand, References
 from polyrelay.exchange.usage import BUCKETS, INPUT_BUCKETS, OUTPUT_BUCKETS, UNITS, ImageCount, Usage
 from polyrelay.kernel import money
-from polyrelay.metering import estimate, rate
+from polyrelay.metering import estimate, rate, write
 from polyrelay.metering.book import Unpriced
 from polyrelay.metering.sheet import FALLBACKS, FREE, ONE, Attos, Factor, ImagePrice, Sheet, Tier, per_million
 from polyrelay.metering.tariff import IMAGE_TOKENS, Maxima, Prices, Quote
@@ -70,6 +71,7 @@ def test_lines_explain_the_amount_with_one_rounding(usage: Usage, sheet: Sheet, 
     assert by_line == by_hand * Fraction(multiplier, ONE) == Fraction(charge.exact, 10**rate.EXACT_DIGITS)
     assert charge.amount == round(by_line * money.NANOS_PER_UNIT)
     assert sum(line.quantity for line in charge.lines if line.bucket in BUCKETS) == usage.total_tokens
+    assert json.loads(write.bill(charge.lines)) == write.lines(charge)
 
 
 @given(usages, token_sheets(), factors)

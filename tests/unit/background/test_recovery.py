@@ -11,8 +11,8 @@ from polyrelay.background import settler
 from polyrelay.exchange.usage import Usage
 from polyrelay.ledger import entries, meters
 from polyrelay.service.bank import Bank, BankAway, Batch, Enrolment, Posted, Want
-from polyrelay.storage.journal import JournalFull
-from polyrelay.storage.memory_bank import MemoryBank
+from polyrelay.storage.books.memory_bank import MemoryBank
+from polyrelay.storage.journaling.journal import JournalFull
 from support.stage import VirtualTime
 from support.till import BOOK, CALL_NANOS, LEASE, MACHINE, TOKEN_NANOS, Till, chat, holder, one_call
 

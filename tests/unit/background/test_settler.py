@@ -11,8 +11,8 @@ from polyrelay.background import settler
 from polyrelay.exchange.outcome import Outcome
 from polyrelay.exchange.usage import Usage
 from polyrelay.service.bank import Bank, BankAway, Batch, Posted
-from polyrelay.storage.journal import Journal, JournalError
-from polyrelay.storage.memory_bank import MemoryBank
+from polyrelay.storage.books.memory_bank import MemoryBank
+from polyrelay.storage.journaling.journal import Journal, JournalError
 from support.stage import VirtualTime
 from support.till import BOOK, CALL_NANOS, Till, holder, one_call, record
 

@@ -17,7 +17,7 @@ from polyrelay.service.bank import Bank, BankAway, LeaseLost
 from polyrelay.service.ports import Hold, Wait
 from polyrelay.service.purses import IDLE_SECONDS
 from polyrelay.service.treasury import Reserved
-from polyrelay.storage.memory_bank import MemoryBank
+from polyrelay.storage.books.memory_bank import MemoryBank
 from support.stage import VirtualTime
 from support.till import BOOK, CALL_NANOS, LEASE, TOKEN_NANOS, DoorBell, Outcomes, Till, chat, holder, one_call
 

@@ -15,7 +15,7 @@ from polyrelay.kernel import errors
 from polyrelay.service.dispatch import Dispatch
 from polyrelay.service.settle import estimated
 from polyrelay.settings.bounds import Bounds
-from polyrelay.storage.memory_ledger import MemoryWait
+from polyrelay.storage.books.memory_ledger import MemoryWait
 from polyrelay.upstream.recorded import Answer
 from support.stage import DONE, HOLDER, JSON, WHOLE, Page, Stage, comments, frame, good_stream, stream, whole
 

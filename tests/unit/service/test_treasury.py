@@ -18,7 +18,7 @@ from polyrelay.service.pricing import Pricing
 from polyrelay.service.purses import Purses
 from polyrelay.service.treasury import REFUSALS_PER_SECOND, Reserved, Treasury
 from polyrelay.service.waiting import Waiting
-from polyrelay.storage import frames
+from polyrelay.storage.journaling import frames
 from support.stage import VirtualTime
 from support.till import BOOK, TOKEN_NANOS, Outcomes, chat, holder, record, transcript
 

@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 import pytest
 
 from polyrelay.service.bank import BankAway, Batch
-from polyrelay.storage.bank import SqlBank
-from polyrelay.storage.database import DatabaseAway, Work
+from polyrelay.storage.books.bank import SqlBank
+from polyrelay.storage.sql.database import DatabaseAway, Work
 from support.books import WALLET, enrolment, want
 
 

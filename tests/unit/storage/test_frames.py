@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyrelay.storage import frames
-from polyrelay.storage.frames import OVERHEAD, PAYLOAD_MAX, Frame
+from polyrelay.storage.journaling import frames
+from polyrelay.storage.journaling.frames import OVERHEAD, PAYLOAD_MAX, Frame
 
 EMBEDDED = b"a record may hold " + frames.pack(b"another", OVERHEAD + 7) + frames.MAGIC
 PAYLOADS = st.lists(st.binary(max_size=90) | st.just(EMBEDDED), max_size=8)

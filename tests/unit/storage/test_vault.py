@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyrelay.storage import rings, seals
+from polyrelay.storage import rings
 from polyrelay.storage.rings import Kind, Ring
-from polyrelay.storage.vault import UnknownMasterKey, Unopenable, Vault
+from polyrelay.storage.secrecy import seals
+from polyrelay.storage.secrecy.vault import UnknownMasterKey, Unopenable, Vault
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 SECRET = "sk-upstream-0123456789"

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from polyrelay.service.administration.ports import Away, Taken, Work
 from polyrelay.storage.administration.session import SqlSession
-from polyrelay.storage.transaction import Conflict, Database, DatabaseAway, Tx
+from polyrelay.storage.sql.transaction import Conflict, Database, DatabaseAway, Tx
 
 T = TypeVar("T")
 

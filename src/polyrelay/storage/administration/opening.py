@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from polyrelay.service.administration.ports import Office, T, Work
-from polyrelay.storage import secrets
-from polyrelay.storage.transaction import Database
+from polyrelay.storage.secrecy import secrets
+from polyrelay.storage.sql.transaction import Database
 
 
 class LateOffice:
@@ -52,12 +52,12 @@ class RingSecrets:
 
     def seal(self, plaintext: str, row: str) -> str:
         """See `Secrets`."""
-        from polyrelay.storage import rotation  # noqa: PLC0415 - see above
+        from polyrelay.storage.secrecy import rotation  # noqa: PLC0415 - see above
 
         return rotation.vault(self._data).seal(plaintext, row)
 
     def open(self, sealed: str, row: str) -> str:
         """The plaintext of what `seal` made for `row`. Raises `VaultError`."""
-        from polyrelay.storage import rotation  # noqa: PLC0415 - see above
+        from polyrelay.storage.secrecy import rotation  # noqa: PLC0415 - see above
 
         return rotation.vault(self._data).open(sealed, row)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from polyrelay.storage.custody import FORGOTTEN
-from polyrelay.storage.transaction import Tx
+from polyrelay.storage.secrecy.custody import FORGOTTEN
+from polyrelay.storage.sql.transaction import Tx
 
 CHANGE = "change"
 """Row of `meta` whose number grows with every change of tariffs, groups and channels."""

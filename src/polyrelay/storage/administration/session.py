@@ -36,10 +36,13 @@ from polyrelay.service.administration.ports import (
     Spending,
     Totals,
 )
-from polyrelay.storage import core, key_changes, schema, transfers
+from polyrelay.storage import schema
+from polyrelay.storage.access import key_changes
 from polyrelay.storage.administration import reading
-from polyrelay.storage.transaction import Row, Tx
-from polyrelay.storage.transfers import Moved, Note
+from polyrelay.storage.books import transfers
+from polyrelay.storage.books.transfers import Moved, Note
+from polyrelay.storage.sql import core
+from polyrelay.storage.sql.transaction import Row, Tx
 
 _BUMP = """
 INSERT INTO meta (name, value) VALUES ($1, '1')

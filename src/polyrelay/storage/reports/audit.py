@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from polyrelay.ledger import audit
 from polyrelay.ledger.audit import Bill, Findings, Flow, Offence, PotSums, Stand, Transcribed
-from polyrelay.storage.reports import among, retention
-from polyrelay.storage.transaction import Row, Tx
+from polyrelay.storage.reports import retention
+from polyrelay.storage.sql import among
+from polyrelay.storage.sql.transaction import Row, Tx
 
 Journals = Callable[[], tuple[Sequence[Transcribed], Sequence[Offence]]]
 """Reads the journals of this machine; offences are those that could not be read."""

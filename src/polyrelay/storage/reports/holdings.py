@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from polyrelay.service.bank import BankAway
 from polyrelay.service.billing import Holdings, ModelUse, Span, Stand
-from polyrelay.storage import transfers
-from polyrelay.storage.reports import among
-from polyrelay.storage.transaction import Database, DatabaseAway, Tx
+from polyrelay.storage.books import transfers
+from polyrelay.storage.sql import among
+from polyrelay.storage.sql.transaction import Database, DatabaseAway, Tx
 
 _METERS = "SELECT meter, sum(spent) AS spent, sum(escrowed) AS escrowed FROM pots WHERE meter {among} GROUP BY meter"
 _USES = """

@@ -7,8 +7,8 @@ from polyrelay.kernel.errors import PolyrelayError
 from polyrelay.ledger import entries
 from polyrelay.ledger.audit import End, Offence, Transcribed
 from polyrelay.ledger.entries import Held, Settled, UnreadableEntry, Voided
-from polyrelay.storage import journal
-from polyrelay.storage.journals import FOLDER
+from polyrelay.storage.journaling import journal
+from polyrelay.storage.journaling.journals import FOLDER
 
 _PATTERN = "wk_*.[0-9][0-9][0-9][0-9]*"
 

@@ -1,7 +1,7 @@
 """How long single exchanges are kept. Their hourly and daily sums and every transfer stay."""
 
 from polyrelay.kernel import ids
-from polyrelay.storage.transaction import Tx
+from polyrelay.storage.sql.transaction import Tx
 
 ROWS = 250
 """Deleted in one transaction: some tens of milliseconds of the database's one writer."""

@@ -5,7 +5,7 @@ from datetime import tzinfo
 
 from polyrelay.ledger import statement
 from polyrelay.ledger.statement import By, Charged, Deduction, Merging, Move, Statement, Use
-from polyrelay.storage.transaction import Row, Tx
+from polyrelay.storage.sql.transaction import Row, Tx
 
 PAGE = 500
 """Charges read at a time while they are merged."""

@@ -5,8 +5,8 @@ from typing import Any
 
 from polyrelay.kernel.clock import Clock
 from polyrelay.kernel.ids import AccountId, KeyId
-from polyrelay.storage import key_changes, making, records
-from polyrelay.storage.records import (
+from polyrelay.storage.access import key_changes, making, records
+from polyrelay.storage.access.records import (
     UNRESTRICTED,
     AccountExists,
     KeyTerms,
@@ -20,7 +20,7 @@ from polyrelay.storage.records import (
     UnknownProject,
 )
 from polyrelay.storage.rings import Ring
-from polyrelay.storage.transaction import Conflict, Database, Row, Tx, Work
+from polyrelay.storage.sql.transaction import Conflict, Database, Row, Tx, Work
 
 _KEYS = """
     SELECT keys.*, accounts.name AS account, projects.name AS project FROM keys

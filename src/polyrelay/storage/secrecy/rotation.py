@@ -11,11 +11,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from polyrelay.kernel.errors import ConfigurationError
-from polyrelay.storage import custody, key_changes, seals, secrets
-from polyrelay.storage.custody import SealedCredential
+from polyrelay.storage.access import key_changes
 from polyrelay.storage.rings import Kind, Ring
-from polyrelay.storage.transaction import Database, Tx
-from polyrelay.storage.vault import Vault, VaultError
+from polyrelay.storage.secrecy import custody, seals, secrets
+from polyrelay.storage.secrecy.custody import SealedCredential
+from polyrelay.storage.secrecy.vault import Vault, VaultError
+from polyrelay.storage.sql.transaction import Database, Tx
 
 PRUNE_AFTER = timedelta(hours=1)
 """How long a retired secret is kept at least: a process that read the file before may still be about to use it."""

@@ -13,8 +13,8 @@ from polyrelay.ledger.posting import RollupKey, Settled, Sums
 from polyrelay.ledger.pots import Pot
 from polyrelay.ledger.transfer import Transfer
 from polyrelay.service.bank import Batch, Enrolment, Posted, Row, Standing, Taken, Want
-from polyrelay.storage.bank import CLOSED, LIVE, SUSPENSE, TICK_SECONDS, is_due, lapse, lost, return_to, take_from
-from polyrelay.storage.bank_post import fitting, report
+from polyrelay.storage.books.bank import CLOSED, LIVE, SUSPENSE, TICK_SECONDS, is_due, lapse, lost, return_to, take_from
+from polyrelay.storage.books.bank_post import fitting, report
 
 
 class BooksBroken(AssertionError):

@@ -1,7 +1,7 @@
 """Which revision of the tables a database has, and which one this release works with."""
 
 from polyrelay.kernel.errors import ConfigurationError
-from polyrelay.storage.transaction import Tx
+from polyrelay.storage.sql.transaction import Tx
 
 REVISION = 2
 """The number of the newest file in `migrations/versions`."""

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from polyrelay.kernel.errors import ConfigurationError
-from polyrelay.storage import folder, revision
-from polyrelay.storage.transaction import Conflict, DatabaseAway, Row, Violation, Work
+from polyrelay.storage import folder
+from polyrelay.storage.sql import revision
+from polyrelay.storage.sql.transaction import Conflict, DatabaseAway, Row, Violation, Work
 
 T = TypeVar("T")
 

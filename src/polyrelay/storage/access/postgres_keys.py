@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import TimeoutError as Expired
 
-from polyrelay.storage import key_changes
-from polyrelay.storage.key_changes import KeyChange
-from polyrelay.storage.postgres import PostgresDatabase
-from polyrelay.storage.transaction import DatabaseAway
+from polyrelay.storage.access import key_changes
+from polyrelay.storage.access.key_changes import KeyChange
+from polyrelay.storage.sql.postgres import PostgresDatabase
+from polyrelay.storage.sql.transaction import DatabaseAway
 
 POLL_SECONDS = 0.5
 """How often a server is asked for changes. What another machine changed is known within a second; the question is one

@@ -10,9 +10,9 @@ import msgspec
 from polyrelay.ledger import posting
 from polyrelay.ledger.posting import RollupKey, Settled, Sums
 from polyrelay.service.bank import Batch, Row
-from polyrelay.storage import bank_pots, transfers
-from polyrelay.storage.reports import among
-from polyrelay.storage.transaction import Tx
+from polyrelay.storage.books import bank_pots, transfers
+from polyrelay.storage.sql import among
+from polyrelay.storage.sql.transaction import Tx
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from polyrelay.storage.transaction import Dialect, Row, Tx
+from polyrelay.storage.sql.transaction import Dialect, Row, Tx
 
 
 async def fetch(tx: Tx, statement: ClauseElement) -> Sequence[Row]:

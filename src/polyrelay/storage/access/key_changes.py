@@ -19,9 +19,9 @@ from polyrelay.access.principal import (
     project_limits,
 )
 from polyrelay.kernel.ids import AccountId, KeyId
-from polyrelay.storage import records
-from polyrelay.storage.records import UNLIMITED, LimitTerms
-from polyrelay.storage.transaction import Row, Tx
+from polyrelay.storage.access import records
+from polyrelay.storage.access.records import UNLIMITED, LimitTerms
+from polyrelay.storage.sql.transaction import Row, Tx
 
 ADVISORY_LOCK = 0x706F6C796B657973
 """Who stamps a change holds it on PostgreSQL to the end of the transaction: the letters `polykeys` as a number."""

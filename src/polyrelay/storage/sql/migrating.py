@@ -12,8 +12,9 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
-from polyrelay.storage import migrations, revision
-from polyrelay.storage.transaction import Database, Dialect, Tx
+from polyrelay.storage import migrations
+from polyrelay.storage.sql import revision
+from polyrelay.storage.sql.transaction import Database, Dialect, Tx
 
 _log = logging.getLogger(__name__)
 

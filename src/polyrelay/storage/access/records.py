@@ -9,7 +9,7 @@ from polyrelay.access.principal import KeyLimits
 from polyrelay.kernel.errors import PolyrelayError
 from polyrelay.kernel.ids import AccountId, KeyId
 from polyrelay.settings.root import KeyDefaults
-from polyrelay.storage.transaction import Row
+from polyrelay.storage.sql.transaction import Row
 
 
 class StoreError(PolyrelayError):

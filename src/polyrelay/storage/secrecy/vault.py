@@ -11,9 +11,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from polyrelay.kernel.errors import PolyrelayError
-from polyrelay.storage import seals
 from polyrelay.storage.rings import Ring
-from polyrelay.storage.seals import Seal
+from polyrelay.storage.secrecy import seals
+from polyrelay.storage.secrecy.seals import Seal
 
 _PURPOSE = "polyrelay v1 upstream credential "
 

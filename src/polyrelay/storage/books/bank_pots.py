@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from polyrelay.ledger.meters import Meter
 from polyrelay.ledger.pots import Pot, new_pot
-from polyrelay.storage.transaction import Dialect, Row, Tx
+from polyrelay.storage.sql.transaction import Dialect, Row, Tx
 
 _COLUMNS = "p.id, p.meter, p.account_id, p.kind, p.granted, p.overdraft, p.spent, p.escrowed, p.expires_at"
 

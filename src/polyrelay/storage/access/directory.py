@@ -9,9 +9,9 @@ from polyrelay.access import key
 from polyrelay.access.principal import Principal
 from polyrelay.kernel.errors import ConfigurationError
 from polyrelay.settings.root import KeyDefaults
-from polyrelay.storage.key_changes import KeyChange
-from polyrelay.storage.records import LimitTerms
-from polyrelay.storage.transaction import DatabaseAway
+from polyrelay.storage.access.key_changes import KeyChange
+from polyrelay.storage.access.records import LimitTerms
+from polyrelay.storage.sql.transaction import DatabaseAway
 
 _log = logging.getLogger(__name__)
 

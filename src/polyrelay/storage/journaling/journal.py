@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Literal, Self
 
 from polyrelay.kernel.errors import PolyrelayError
-from polyrelay.storage import folder, frames
-from polyrelay.storage.frames import Frame
+from polyrelay.storage import folder
+from polyrelay.storage.journaling import frames
+from polyrelay.storage.journaling.frames import Frame
 
 Sync = Literal["off", "interval", "always"]
 """What survives power loss: `off` whatever the kernel has written, `interval` all but the last moments,

@@ -6,8 +6,9 @@ from itertools import groupby
 from pathlib import Path
 
 from polyrelay.service.journals import Frames
-from polyrelay.storage import folder, journal
-from polyrelay.storage.journal import Adopted, Journal, Sync
+from polyrelay.storage import folder
+from polyrelay.storage.journaling import journal
+from polyrelay.storage.journaling.journal import Adopted, Journal, Sync
 
 FOLDER = "journals"
 

@@ -14,8 +14,8 @@ from polyrelay.kernel import ids, money
 from polyrelay.ledger import meters, pots, transfer
 from polyrelay.ledger.pots import MOST, Pot
 from polyrelay.ledger.transfer import KeyReused, Kind, NotCharged, TooMuch, Transfer, TransferRefused, UnknownPayer
-from polyrelay.storage import bank_pots
-from polyrelay.storage.transaction import Dialect, Tx
+from polyrelay.storage.books import bank_pots
+from polyrelay.storage.sql.transaction import Dialect, Tx
 
 _INSERT = """
 INSERT INTO transfers

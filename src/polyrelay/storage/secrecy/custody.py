@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from polyrelay.storage import seals, secrets
-from polyrelay.storage.secrets import Needs, ServerSecrets
-from polyrelay.storage.transaction import Database, Tx
+from polyrelay.storage.secrecy import seals, secrets
+from polyrelay.storage.secrecy.secrets import Needs, ServerSecrets
+from polyrelay.storage.sql.transaction import Database, Tx
 
 FORGOTTEN = ""
 """Stands for an encrypted value that was given up: its row waits for the credential to be entered again."""

@@ -4,8 +4,10 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from polyrelay.storage import folder, key_changes, revision, sqlite
-from polyrelay.storage.key_changes import KeyChange
+from polyrelay.storage import folder
+from polyrelay.storage.access import key_changes
+from polyrelay.storage.access.key_changes import KeyChange
+from polyrelay.storage.sql import revision, sqlite
 
 
 class SqliteKeySource:

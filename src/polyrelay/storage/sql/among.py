@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from polyrelay.storage.transaction import Row, Tx
+from polyrelay.storage.sql.transaction import Row, Tx
 
 MOST = 500
 """Keys of one statement; more make more statements."""

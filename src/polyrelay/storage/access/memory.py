@@ -7,9 +7,9 @@ from polyrelay.access.principal import Principal
 from polyrelay.kernel.clock import Clock
 from polyrelay.kernel.ids import AccountId, KeyId
 from polyrelay.settings.root import KeyDefaults
-from polyrelay.storage import making
-from polyrelay.storage.keys import overlapped, refuse_rotation
-from polyrelay.storage.records import (
+from polyrelay.storage.access import making
+from polyrelay.storage.access.keys import overlapped, refuse_rotation
+from polyrelay.storage.access.records import (
     UNRESTRICTED,
     AccountExists,
     KeyTerms,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from polyrelay.ledger import pots, transfer
 from polyrelay.ledger.pots import Pot
 from polyrelay.service.bank import BankAway, Batch, Enrolment, LeaseLost, Posted, Standing, Taken, Want
-from polyrelay.storage import bank_post, bank_pots, transfers
-from polyrelay.storage.transaction import Database, DatabaseAway, DatabaseFault, Dialect, Row, T, Tx, Work
+from polyrelay.storage.books import bank_post, bank_pots, transfers
+from polyrelay.storage.sql.transaction import Database, DatabaseAway, DatabaseFault, Dialect, Row, T, Tx, Work
 
 logger = logging.getLogger(__name__)
 

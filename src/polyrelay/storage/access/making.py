@@ -6,7 +6,7 @@ from polyrelay.access import key
 from polyrelay.kernel import ids
 from polyrelay.kernel.clock import Clock
 from polyrelay.kernel.ids import AccountId, KeyId
-from polyrelay.storage.records import KeyTerms, StoredAccount, StoredKey, StoredProject, StoreError
+from polyrelay.storage.access.records import KeyTerms, StoredAccount, StoredKey, StoredProject, StoreError
 
 
 def new_account(name: str, clock: Clock) -> StoredAccount:

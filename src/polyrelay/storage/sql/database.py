@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from polyrelay.storage import folder, revision
-from polyrelay.storage.directory import KeySource
-from polyrelay.storage.sqlite import SqliteDatabase
-from polyrelay.storage.sqlite_keys import SqliteKeySource
-from polyrelay.storage.transaction import (
+from polyrelay.storage import folder
+from polyrelay.storage.sql import revision
+from polyrelay.storage.sql.sqlite import SqliteDatabase
+from polyrelay.storage.sql.transaction import (
     Conflict,
     Database,
     DatabaseAway,
@@ -25,7 +24,7 @@ from polyrelay.storage.transaction import (
 
 __all__ = [
     "Conflict", "Database", "DatabaseAway", "DatabaseFault", "Dialect", "Row", "Tx", "Violation", "Work",
-    "look", "open_database", "open_keys", "open_postgres", "open_sqlite", "opened",
+    "look", "open_database", "open_postgres", "open_sqlite", "opened",
 ]  # fmt: skip
 
 
@@ -64,19 +63,6 @@ async def open_postgres(url: str) -> Database:
     return await _ready(url, Path())
 
 
-def open_keys(url: str, data: Path) -> KeySource:
-    """What a key directory reads of the database that `open_database` opens. Reads every key of a server right away.
-
-    Raises:
-        ConfigurationError, DatabaseAway: as `open_database`.
-    """
-    if not url:
-        return SqliteKeySource(data)
-    from polyrelay.storage.postgres_keys import PostgresKeySource  # noqa: PLC0415 - see tools/tidy.py
-
-    return PostgresKeySource(url)
-
-
 async def look(url: str, data: Path) -> tuple[str, int]:
     """Where the database is, and the revision of its tables (0: none), without making or upgrading anything.
 
@@ -107,7 +93,7 @@ def _connect(url: str, data: Path, patience: float | None = None) -> Database:
     """The database as it is. `patience` in seconds: for locks, and for each statement; None for the usual."""
     if not url:
         return SqliteDatabase(data, patience)
-    from polyrelay.storage.postgres import PostgresDatabase  # noqa: PLC0415 - see tools/tidy.py
+    from polyrelay.storage.sql.postgres import PostgresDatabase  # noqa: PLC0415 - see tools/tidy.py
 
     return PostgresDatabase(url, patience)
 
@@ -117,7 +103,7 @@ async def _revision(database: Database) -> int:
 
 
 async def _upgrade(patient: Database) -> None:
-    from polyrelay.storage import migrating  # noqa: PLC0415 - see tools/tidy.py
+    from polyrelay.storage.sql import migrating  # noqa: PLC0415 - see tools/tidy.py
 
     try:
         await migrating.upgrade(patient)

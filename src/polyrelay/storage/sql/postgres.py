@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from polyrelay.kernel.errors import ConfigurationError
-from polyrelay.storage.transaction import Conflict, DatabaseAway, Row, Violation, Work
+from polyrelay.storage.sql.transaction import Conflict, DatabaseAway, Row, Violation, Work
 
 T = TypeVar("T")
 

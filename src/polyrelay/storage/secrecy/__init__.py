@@ -1,0 +1,1 @@
+"""The server's secrets, what is sealed with them, and how they are changed."""
