@@ -44,3 +44,7 @@ bench *args:
 # Removes the environment and every cache.
 clean:
     rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# kill -9 a relay under load again and again, then prove the books: `just crash --kills 50 --database postgresql`
+crash *args:
+    cd tests && ../.venv/bin/python -m crash {{args}}

@@ -37,6 +37,9 @@ EAR_SECONDS = 0.05
 RENEWALS = 3
 """Renewals in the time of one lease, so that two may fail."""
 
+STOCK_SECONDS = 1.0
+"""Between looks at how fast purses are spent."""
+
 MARGIN = 0.1
 """Part of the lease that is not used: our clock and the database's may not run alike."""
 
@@ -78,6 +81,7 @@ class Teller:
         self._renew_at = 0.0
         self._since = 0.0
         self._listened_at = 0.0
+        self._stocked_at = 0.0
         self._heard = 0
         self._woken_by = 0
 
@@ -122,6 +126,7 @@ class Teller:
                 self._settler.resolve,
                 self._recount,
                 self._fund,
+                self._stock,
                 self._post,
                 self._give_back,
                 self._listen,
@@ -139,6 +144,7 @@ class Teller:
             if (self._away or was_failing) and not self._failing:
                 logger.warning("the books are in order again")
             self._away = False
+        self._treasury.unjam()
         self._make_do()
 
     async def _try(self, part: Callable[[], Awaitable[None]], *, quiet: bool) -> None:
@@ -232,7 +238,17 @@ class Teller:
             await self._bank.recall(sorted(recalls))
             self._bell.ring()
 
+    async def _stock(self) -> None:
+        """Set apart for the time ahead what was spent in the time before: the bank may be away for a while."""
+        now = self._clock.monotonic()
+        elapsed = now - self._stocked_at
+        if elapsed >= STOCK_SECONDS:
+            self._stocked_at = now
+            await self._take(self._treasury.purses.stock(elapsed))
+
     async def _take(self, wants: Sequence[Want]) -> None:
+        if not wants:
+            return
         self._doubt = True
         taken = await self._bank.take(self._worker, wants)
         self._doubt = False

@@ -19,6 +19,10 @@ class Segment(Protocol):
         """See `service.treasury.Journal`."""
         ...
 
+    def make_room(self, size: int) -> None:
+        """See `service.treasury.Journal`."""
+        ...
+
     def read(self, offset: int) -> Frames:
         """Records from `offset` to the present end."""
         ...

@@ -6,11 +6,15 @@ from datetime import tzinfo
 from polyrelay.access.principal import Principal
 from polyrelay.ledger import meters
 from polyrelay.ledger.meters import Meter
+from polyrelay.service.bank import Want
 
 Zones = Callable[[str], tzinfo]
 
 IDLE_SECONDS = 30.0
 """A purse that nobody used for so long gives its slice back: long enough that a chat's next turn finds it."""
+
+AUTONOMY_SECONDS = 20.0
+"""How long a busy purse is to last without the bank. It is refilled at half of that: a pause of ten goes unnoticed."""
 
 FORGET_SECONDS = 1.0
 """Between looks for what nobody needs, which take milliseconds when there are many keys."""
@@ -22,10 +26,23 @@ class Purse:
 
     `free` may be set aside, `held` is set aside for exchanges, `unposted` is settled in the journal but not in the
     database. `left` and `escrowed` are what the bank said last (see `bank.Taken`). `tight` purses give back
-    what they do not need at once. `waiting` counts the exchanges that wait for it; `used_at` is monotonic seconds.
+    what they do not need at once. `waiting` counts the exchanges that wait for it; `used_at` is monotonic seconds;
+    `spent` is all that was ever settled, and `stocked` what that was at the last look.
     """
 
-    __slots__ = ("escrowed", "free", "held", "left", "meter", "tight", "unposted", "used_at", "waiting")
+    __slots__ = (
+        "escrowed",
+        "free",
+        "held",
+        "left",
+        "meter",
+        "spent",
+        "stocked",
+        "tight",
+        "unposted",
+        "used_at",
+        "waiting",
+    )
 
     def __init__(self, meter: Meter) -> None:
         self.meter = meter
@@ -35,6 +52,8 @@ class Purse:
         self.left = 0
         self.escrowed = 0
         self.tight = False
+        self.spent = 0
+        self.stocked = 0
         self.waiting = 0
         self.used_at = 0.0
 
@@ -98,6 +117,16 @@ class Purses:
     def get(self, meter: str) -> Purse | None:
         """The purse of a meter, by its id."""
         return self._purses.get(meter)
+
+    def stock(self, seconds: float) -> list[Want]:
+        """What purses want to hold to live AUTONOMY_SECONDS without the bank, at the pace of the last `seconds`."""
+        wants = []
+        for purse in self._purses.values():
+            spent, purse.stocked = purse.spent - purse.stocked, purse.spent
+            target = int(spent * AUTONOMY_SECONDS / seconds)
+            if purse.free < target // 2 and not (purse.tight or purse.waiting):
+                wants.append(Want(purse.meter, 0, 0, target - purse.free))
+        return wants
 
     def new_segment(self) -> None:
         """No payer is stated in the journal's segment that begins now."""

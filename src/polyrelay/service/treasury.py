@@ -12,6 +12,7 @@ import json
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import msgspec
@@ -47,6 +48,10 @@ class Journal(Protocol):
 
     def append(self, payload: bytes, *, room: int = 0, reserved: int = 0) -> int:
         """Write a record; returns the offset at which it ends. `room` is kept for later records, `reserved` used up."""
+        ...
+
+    def make_room(self, size: int) -> None:
+        """See that `size` more bytes can be written or kept."""
         ...
 
 
@@ -220,6 +225,14 @@ class Treasury:
 
     # ── the teller's side ──
 
+    def unjam(self) -> None:
+        """Take holds again once the journal has room: of a relay that is not ready, no request would find that out."""
+        if self.jammed is None or self._journal is None:
+            return
+        with suppress(PolyrelayError):
+            self._journal.make_room(2 * entries.SETTLE_ROOM)
+            self.jammed = None
+
     def open_segment(self, journal: Journal) -> None:
         """Write to `journal` from now on. Live holds are stated again, so that it can be read without its forerunner.
 
@@ -325,6 +338,7 @@ class Treasury:
             purse.held -= hold.amount
             purse.free += hold.amount - spent
             purse.unposted += spent
+            purse.spent += spent
         del self._live[hold.exchange]
 
     def _forget_numbers(self) -> None:

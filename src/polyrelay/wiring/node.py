@@ -29,7 +29,7 @@ from polyrelay.http.admin import control
 from polyrelay.http.admin.instance import Instance
 from polyrelay.http.application import Application
 from polyrelay.http.context import LaneContext, LaneSettings
-from polyrelay.kernel.errors import ConfigurationError, PolyrelayError
+from polyrelay.kernel.errors import ConfigurationError
 from polyrelay.routing import plan
 from polyrelay.service.billing import Billing
 from polyrelay.service.models import ModelDirectory
@@ -172,15 +172,11 @@ class Node:
         logger.info("configuration reloaded: %d channels", len(made.snapshot.catalog.channels))
 
     async def _look(self, database: Database, parts: Parts) -> None:
-        """Take over what the control plane changed, here or on another machine."""
-        try:
-            if not await offer.changed(database, self._offer.kept):
-                return
-            kept = await offer.fetch(database, self.data)
-            made = offer.make(self._configuration, kept, self._redactor)
-        except PolyrelayError as error:
-            logger.warning("what the control plane changed is not taken up yet: %s", error)
+        """Take over what the control plane changed, here or on another machine. Raises `PolyrelayError`."""
+        if not await offer.changed(database, self._offer.kept):
             return
+        kept = await offer.fetch(database, self.data)
+        made = offer.make(self._configuration, kept, self._redactor)
         self._adopt(made, parts)
         logger.info("the control plane's changes are in force: %d channels", len(made.snapshot.catalog.channels))
 

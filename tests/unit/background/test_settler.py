@@ -167,6 +167,9 @@ def test_an_end_that_could_not_be_written_is_made_up_for_at_the_close(tmp_path: 
             def append(self, payload: bytes, *, room: int = 0, reserved: int = 0) -> int:
                 raise JournalError("the disk is gone")
 
+            def make_room(self, size: int) -> None:
+                raise JournalError("the disk is gone")
+
         till.treasury._journal = Broken()
         till.void(hold)
         till.treasury._journal = journal

@@ -4,7 +4,7 @@ from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from polyrelay.access.principal import Budget
-from polyrelay.service.purses import FORGET_SECONDS, IDLE_SECONDS, Purses
+from polyrelay.service.purses import AUTONOMY_SECONDS, FORGET_SECONDS, IDLE_SECONDS, Purses
 from support.till import holder
 
 DAY = Budget("key_1", "key", "day", 100)
@@ -73,3 +73,16 @@ def test_a_purse_with_anything_in_it_is_kept_when_its_payer_goes() -> None:
         setattr(purse, slot, 0)
         purses.sweep(1e9 + FORGET_SECONDS, 1e9)
         assert purses.get(purse.meter.id) is None, slot
+
+
+def test_a_busy_purse_is_stocked_for_the_time_ahead_and_a_quiet_or_tight_one_is_not() -> None:
+    purses = Purses(ZoneInfo)
+    busy, quiet, tight = (purses.payer(holder(name), MIDNIGHT).purses[0] for name in ("busy", "quiet", "tight"))
+    busy.spent = tight.spent = 300
+    tight.tight = True
+    (want,) = purses.stock(2.0)
+    assert (want.meter, want.least, want.most, want.cushion) == (busy.meter, 0, 0, 150 * AUTONOMY_SECONDS)
+    busy.free = int(want.cushion)
+    busy.spent += 300
+    quiet.spent += 1
+    assert [each.meter for each in purses.stock(2.0)] == [quiet.meter], "above half nothing is fetched"

@@ -51,6 +51,10 @@ class Paper:
         self.records.append(payload)
         return self.size
 
+    def make_room(self, size: int) -> None:
+        if self.size + self.reserved + size > self.capacity:
+            raise PaperFull
+
     @property
     def entries(self) -> list[entries.Entry]:
         return [entries.decode(each) for each in self.records]
@@ -159,9 +163,12 @@ def test_a_full_disk_refuses_holds_and_no_end() -> None:
     desk.settle(holds[1], 2000)
     desk.void(holds[2])
     assert (desk.state[1], desk.paper.reserved, len(desk.treasury)) == (0, 0, 0)
+    desk.treasury.unjam()
+    assert desk.treasury.jammed is not None
     desk.paper.capacity *= 2
-    desk.hold()
+    desk.treasury.unjam()
     assert desk.treasury.jammed is None
+    desk.hold()
 
 
 def test_the_largest_entries_fit_the_room_of_a_hold() -> None:

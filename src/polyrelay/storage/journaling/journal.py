@@ -179,6 +179,12 @@ class Journal(_Held):
         """
         return _scan(self._fd, self.path, offset, self._end, frames.BUFFER)
 
+    def make_room(self, size: int) -> None:
+        """Allocate space for `size` bytes beyond what is reserved, if there is none. Raises as `append` does."""
+        needed = self._end + self._reserved + size
+        if needed > self._allocated:
+            self._allocate(needed)
+
     def sync(self) -> int:
         """Make what has been appended before this call outlive power loss; returns the new `durable`. Takes
         milliseconds: call it off the event loop. One call serves everybody who waits for an offset up to its result.
