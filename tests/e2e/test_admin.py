@@ -77,3 +77,9 @@ def test_a_token_that_is_revoked_opens_nothing(operator: Operator) -> None:
     assert operator.call("GET", "/accounts", **bearer).status_code == 200
     polyrelay("admin", "token", "revoke", made["id"], "--config", str(operator.served.config))
     assert operator.call("GET", "/accounts", **bearer).status_code == 401
+
+
+def test_a_model_that_the_file_prices_is_the_file_s_and_others_are_priced_at_once(operator: Operator) -> None:
+    refused = operator.call("POST", "/tariffs", {"model": "m", "sell": {"per_request": "1"}})
+    assert (refused.status_code, refused.json()["code"]) == (409, "owned_by_file")
+    operator.made("/tariffs", {"model": "elsewhere", "sell": {"per_request": "1"}})

@@ -14,7 +14,7 @@ from polyrelay.kernel.errors import ConfigurationError
 from polyrelay.metering import read, sheet
 from polyrelay.metering.book import TariffBook
 from polyrelay.metering.sheet import BadTariff
-from polyrelay.metering.tariff import Source
+from polyrelay.metering.tariff import Source, Tariff
 from polyrelay.providers.registry import PROFILES
 from polyrelay.routing.catalog import Catalog
 from polyrelay.routing.channel import Channel
@@ -60,11 +60,8 @@ def make(configuration: Configuration, kept: Kept, redactor: Redactor) -> Offer:
     groups = operator.groups or {}
     try:
         file_book = TariffBook((*operator.tariffs, *seeds), groups)
-        added = [read.tariff(each, source=Source.API, zones=tariffs.zone) for each in kept.tariffs]
-        book = TariffBook(
-            (*file_book.tariffs, *added),
-            {name: sheet.factor(text) for name, text in kept.groups.items()} | dict(groups),
-        )
+        kept_groups = {name: sheet.factor(text) for name, text in kept.groups.items()}
+        book = TariffBook((*file_book.tariffs, *_kept_tariffs(kept, file_book)), {**kept_groups, **groups})
     except BadTariff as error:
         raise ConfigurationError(f"{configuration.source.file or 'configuration'}: {error}") from error
     return Offer(settings, world.snapshot(settings, Catalog(tuple(channels)), USER_AGENT), book, file_book, kept)
@@ -79,6 +76,37 @@ async def fetch(database: Database, data: Path) -> Kept:
 async def changed(database: Database, kept: Kept) -> bool:
     """Whether the database keeps something else by now. Raises `DatabaseAway`."""
     return await database.read(reading.change) != kept.change
+
+
+def _kept_tariffs(kept: Kept, file_book: TariffBook) -> list[Tariff]:
+    """The database's tariffs, but for models that the file prices, and for what contradicts another one."""
+    owned = {name for tariff in file_book.tariffs if tariff.source is Source.FILE for name in tariff.names}
+    found: list[Tariff] = []
+    for document in kept.tariffs:
+        tariff = read.tariff(document, source=Source.API, zones=tariffs.zone)
+        if owned.isdisjoint(tariff.names):
+            found.append(tariff)
+        else:
+            logger.warning("tariff %r of the database is not used: the file prices its model", tariff.id)
+    return found if _fits(file_book, found) else _fitting(file_book, found)
+
+
+def _fitting(file_book: TariffBook, candidates: list[Tariff]) -> list[Tariff]:
+    found: list[Tariff] = []
+    for tariff in candidates:
+        if _fits(file_book, [*found, tariff]):
+            found.append(tariff)
+        else:
+            logger.warning("tariff %r (%s) of the database contradicts another one", tariff.id, tariff.version)
+    return found
+
+
+def _fits(file_book: TariffBook, added: list[Tariff]) -> bool:
+    try:
+        TariffBook((*file_book.tariffs, *added))
+    except BadTariff:
+        return False
+    return True
 
 
 def _kept_channels(kept: Kept, taken: set[str]) -> list[Channel]:

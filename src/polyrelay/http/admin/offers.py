@@ -25,7 +25,8 @@ Version = Annotated[str, Query(min_length=1, max_length=64)]
 async def create_tariff(request: Request, document: Document) -> Response:
     """Add a version of a tariff, written as in the configuration file. A version never changes."""
     zones = gate.plane(request).zones
-    return await written(request, lambda desk: tariffs.create(desk, document, zones))
+    owned = gate.plane(request).owned()
+    return await written(request, lambda desk: tariffs.create(desk, document, zones, owned))
 
 
 @router.get("/tariffs", **needs("tariffs", "read", answer=Listing[tariffs.StoredTariff]))

@@ -13,7 +13,7 @@ from polyrelay.metering.sheet import BadTariff
 from polyrelay.metering.tariff import Source, Tariff
 from polyrelay.service.administration import pages, refusals, times
 from polyrelay.service.administration.desk import Desk, Made, created, shown
-from polyrelay.service.administration.owned import API, FILE, SEED, Owned
+from polyrelay.service.administration.owned import API, FILE, NOTHING_OWNED, SEED, Owned
 from polyrelay.service.administration.pages import Page
 from polyrelay.service.administration.ports import Kind, Query, Record, Session
 
@@ -39,13 +39,19 @@ class StoredTariff:
     retired_at: str | None
 
 
-async def create(desk: Desk, document: Mapping[str, Any], zones: Zones) -> Made:
-    """A new version. It must not be in force at the same time as another of the API's for the same model."""
+async def create(desk: Desk, document: Mapping[str, Any], zones: Zones, owned: Owned = NOTHING_OWNED) -> Made:
+    """A new version. It must not be in force at the same time as another of the API's for the same model, nor price a
+    model that the file prices.
+    """
     tariff = parsed(document, zones)
+    for each in owned.tariffs:
+        if each.source is Source.FILE and not set(each.names).isdisjoint(tariff.names):
+            owned.refuse("tariff", each.id)
     for name, longest in _LONGEST.items():
         if len(getattr(tariff, name)) > longest:
             raise refusals.invalid(f"has more than {longest} characters", name)
-    if await desk.session.get(Kind.TARIFFS, tariff.id, tariff.version) is not None:
+    known = await desk.session.get(Kind.TARIFFS, tariff.id, tariff.version)
+    if known is not None or _of_file(owned, tariff.id, tariff.version) is not None:
         raise refusals.Conflicting(
             f"Tariff {tariff.id!r} has a version {tariff.version!r} already.", code="version_exists"
         )
