@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from support.processes import RelayProcess, Vendor, channel, http, polyrelay, relay
+from support.processes import RelayProcess, Vendor, channel, http, polyrelay, relay, until
 
 _numbers = itertools.count()
 
@@ -49,6 +49,7 @@ def test_a_customer_from_the_first_key_to_the_bill(operator: Operator) -> None:
     assert served.ask(key=token).status_code == 403
     assert operator.call("POST", f"/keys/{key}/revoke").status_code == 200
     assert served.ask(key=token).status_code == 401
+    until(lambda: operator.call("GET", f"/keys/{key}").json()["last_used_at"] is not None)
     audit = operator.call("GET", f"/audit?kind=key&object={key}").json()["data"]
     assert [entry["action"] for entry in audit] == [
         "key.revoke", "key.change", "key.enable", "key.disable", "key.create",

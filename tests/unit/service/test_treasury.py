@@ -82,6 +82,9 @@ class Desk:
         assert isinstance(got, Reserved | Waiting)
         return got
 
+    def jammed(self) -> bool:
+        return self.treasury.jammed is not None
+
     def hold(self, call: Call | None = None) -> Reserved:
         got = self.ask(call or chat())
         assert isinstance(got, Reserved)
@@ -158,14 +161,14 @@ def test_a_full_disk_refuses_holds_and_no_end() -> None:
     with pytest.raises(errors.Overloaded):
         desk.hold()
     desk.treasury.unjam()
-    assert desk.treasury.jammed is not None
+    assert desk.jammed()
     desk.treasury.sent(holds[0], "main")
     desk.settle(holds[0], 1)
     desk.settle(holds[1], 2000)
     desk.void(holds[2])
     assert (desk.state[1], desk.paper.reserved, len(desk.treasury)) == (0, 0, 0)
     desk.treasury.unjam()
-    assert desk.treasury.jammed is None
+    assert not desk.jammed()
     desk.hold()
 
 

@@ -3,9 +3,11 @@
 import logging
 from collections.abc import Sequence
 
+from polyrelay.kernel.ids import KeyId
 from polyrelay.ledger import pots, transfer
 from polyrelay.ledger.pots import Pot
 from polyrelay.service.bank import BankAway, Batch, Enrolment, LeaseLost, Posted, Standing, Taken, Want
+from polyrelay.storage.access import keys
 from polyrelay.storage.books import bank_post, bank_pots, transfers
 from polyrelay.storage.sql.transaction import Database, DatabaseAway, DatabaseFault, Dialect, Row, T, Tx, Work
 
@@ -149,6 +151,7 @@ class SqlBank:
             if is_due(standing, batch):
                 written_off, stand = await bank_post.post(tx, worker, batch), (batch.segment, batch.end)
                 await tx.execute(_STAND, worker, *stand)
+                await keys.mark_used(tx, {KeyId(row.key_id): row.at for row in batch.rows})
             if close and stand == (batch.segment, batch.end):
                 await _close(tx, worker)
             return Posted(*stand, written_off)

@@ -52,6 +52,7 @@ def scan(
 
     Sound is `end`, for a reader who knows how far the writer got. For others it is whatever is not a frame and has none
     behind it: zeros allocated ahead, the end of the file, a frame cut short or half written. The writer may be at work.
+    At the file's beginning it is sound only when it is the beginning of a frame, or nothing: no writer leaves else.
     """
     window, start = b"", offset
     while end is None or offset < end:
@@ -61,7 +62,7 @@ def scan(
             frame = unpack(window, 0, offset)
         if frame is None:
             if end is None and not _frame_behind(read, offset, buffer):
-                return None
+                return None if offset or _begun_or_empty(read, buffer) else 0
             # A writer finishes each frame before the next: one that was half written is whole once another follows.
             frame = unpack(_load(read, offset, buffer), 0, offset)
         if frame is None:
@@ -98,3 +99,17 @@ def _frame_behind(read: Read, offset: int, buffer: int) -> bool:
             at = window.find(MAGIC, at + 1)
         base += len(window) - OVERHEAD + 1
     return False
+
+
+def _begun_or_empty(read: Read, buffer: int) -> bool:
+    """Whether the file begins with a frame's magic, or a part of it, or has nothing but zeros."""
+    head, base = read(len(MAGIC), 0), len(MAGIC)
+    if head == MAGIC:
+        return True
+    if not MAGIC.startswith(head.rstrip(b"\0")):
+        return False
+    while window := read(buffer, base):
+        if window.strip(b"\0"):
+            return False
+        base += len(window)
+    return True

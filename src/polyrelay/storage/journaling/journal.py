@@ -227,6 +227,11 @@ class Adopted(_Held):
 
     __slots__ = ()
 
+    def rename(self, suffix: str) -> Path:
+        """Add `suffix` to the file's name; its new path."""
+        with _told(self.path, "rename"):
+            return self.path.rename(self.path.with_name(self.path.name + suffix))
+
     def read(self, offset: int = 0) -> Iterator[Frame]:
         """End offset and payload of each record from `offset`, to the last one that is whole.
 

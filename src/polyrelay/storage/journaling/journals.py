@@ -11,8 +11,16 @@ from polyrelay.storage.journaling import journal
 from polyrelay.storage.journaling.journal import Adopted, Journal, Sync
 
 FOLDER = "journals"
+DAMAGED = ".damaged"
+"""What a file's name ends in when its worker was given up: evidence, read by nobody."""
 
 _NAME = re.compile(r"(wk_[0-9a-f]+)\.([0-9]{4,})")
+
+
+def listed(place: Path) -> list[tuple[str, int, Path]]:
+    """Worker, number and path of every segment in the folder, by worker and number."""
+    found = ((_NAME.fullmatch(path.name), path) for path in place.iterdir())
+    return sorted((match.group(1), int(match.group(2)), path) for match, path in found if match)
 
 
 class LeftBehind:
@@ -22,6 +30,10 @@ class LeftBehind:
         self.worker = worker
         self._files = files
 
+    def __bool__(self) -> bool:
+        """Whether there is any segment."""
+        return bool(self._files)
+
     def segments(self) -> Sequence[tuple[int, Frames]]:
         """Number and records of each segment, in order."""
         return [(number, file.read()) for number, file in sorted(self._files.items())]
@@ -30,6 +42,10 @@ class LeftBehind:
         """Delete every segment, the oldest first."""
         for _, file in sorted(self._files.items()):
             file.remove()
+
+    def set_aside(self) -> list[Path]:
+        """Rename every segment to `*.damaged`, which nobody adopts; their new paths."""
+        return [file.rename(DAMAGED) for _, file in sorted(self._files.items())]
 
     def close(self) -> None:
         """Give up the locks."""
@@ -55,16 +71,18 @@ class JournalFolder:
 
     def has(self, worker: str) -> bool:
         """See `Journals`."""
-        return any(self._folder.glob(f"{worker}.*"))
+        return any(owner == worker for owner, _, _ in listed(self._folder))
 
     def estates(self) -> Iterator[LeftBehind]:
         """Adopt what no living process holds, worker by worker. A worker is adopted with all its segments or not."""
-        found = (_NAME.fullmatch(path.name) for path in self._folder.iterdir())
-        names = sorted((match for match in found if match), key=lambda match: match.group())
-        for worker, matches in groupby(names, key=lambda match: match.group(1)):
-            adopted = self._adopt(worker, [int(match.group(2)) for match in matches])
+        for worker, found in groupby(listed(self._folder), key=lambda each: each[0]):
+            adopted = self._adopt(worker, [segment for _, segment, _ in found])
             if adopted is not None:
                 yield adopted
+
+    def adopt(self, worker: str) -> LeftBehind | None:
+        """What a worker left, which may be nothing; None when somebody holds it. Raises `journal.JournalError`."""
+        return self._adopt(worker, [segment for owner, segment, _ in listed(self._folder) if owner == worker])
 
     def _adopt(self, worker: str, segments: list[int]) -> LeftBehind | None:
         files: dict[int, Adopted] = {}

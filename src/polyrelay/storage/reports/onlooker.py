@@ -7,18 +7,16 @@ from polyrelay.kernel.errors import PolyrelayError
 from polyrelay.ledger import entries
 from polyrelay.ledger.audit import End, Offence, Transcribed
 from polyrelay.ledger.entries import Held, Settled, UnreadableEntry, Voided
-from polyrelay.storage.journaling import journal
+from polyrelay.storage.journaling import journal, journals
 from polyrelay.storage.journaling.journals import FOLDER
-
-_PATTERN = "wk_*.[0-9][0-9][0-9][0-9]*"
 
 
 def read(data: Path) -> tuple[Sequence[Transcribed], Sequence[Offence]]:
     """The journals of a data folder, and an offence for each that cannot be read. Blocks."""
     segments: dict[str, list[tuple[int, Path]]] = {}
-    for path in sorted((data / FOLDER).glob(_PATTERN)):
-        worker, _, number = path.name.partition(".")
-        segments.setdefault(worker, []).append((int(number), path))
+    place = data / FOLDER
+    for worker, number, path in journals.listed(place) if place.exists() else ():
+        segments.setdefault(worker, []).append((number, path))
     found: list[Transcribed] = []
     offences: list[Offence] = []
     for worker, files in segments.items():
