@@ -357,3 +357,27 @@ def test_after_a_failed_sync_nothing_counts_as_durable(path: Path, monkeypatch: 
         with pytest.raises(JournalError, match="was not synced once"):
             journal.sync()
         assert journal.durable == durable
+
+
+@pytest.mark.parametrize(
+    ("content", "sound"),
+    [
+        (b"", True),
+        (bytes(300), True),
+        (frames.MAGIC + b"\x09", True),
+        (frames.pack(b"first", 17)[:-1], True),
+        (frames.MAGIC[:2] + bytes(300), True),
+        (frames.MAGIC[:2] + bytes(300) + b"x", False),
+        (b"garbage", False),
+        (bytes(300) + b"x", False),
+    ],
+)
+@pytest.mark.parametrize("buffer", [16, 1 << 18])
+def test_a_file_begins_with_a_record_or_is_empty(tmp_path: Path, content: bytes, buffer: int, *, sound: bool) -> None:
+    path = tmp_path / "journal"
+    path.write_bytes(content)
+    if sound:
+        assert list(read_from(path, buffer=buffer)) == []
+    else:
+        with pytest.raises(JournalDamaged, match="at byte 0"):
+            list(read_from(path, buffer=buffer))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from polyrelay.service.administration import charges, pages
+from polyrelay.service.administration import charges, pages, times
 from polyrelay.service.administration.charges import Filter
 from polyrelay.service.administration.pages import Page
 from polyrelay.service.administration.roles import Role
@@ -73,7 +73,9 @@ def test_charges_and_usage(stored: Door) -> None:
     assert [(each["group"]["key"], each["requests"]) for each in by_both] == [
         ("key_0", 1), ("key_0", 1), ("key_1", 1), ("key_1", 1),
     ]  # fmt: skip
-    assert stored.call("GET", f"/usage?{span}&by=day&key=key_1").json()["data"][0]["requests"] == 2
+    by_day = stored.call("GET", f"/usage?{span}&by=day&key=key_1").json()["data"][0]
+    assert by_day["requests"] == 2
+    assert by_day["group"]["day"].endswith("T00:00:00.000Z")
     assert stored.call("GET", "/usage?since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z").status_code == 422
     assert stored.call("GET", "/usage?by=colour").status_code == 422
 
@@ -100,11 +102,11 @@ def test_days_and_ragged_hours_add_up_to_the_whole(stored: Door) -> None:
         inside = [hour for hour in hours if first <= hour < end]
         days = Counter(hour - hour % 24 for hour in inside)
         assert [each["requests"] for each in added_up(first, end)] == [len(inside)]
-        by_day = {int(each["group"]["day"]): each["requests"] for each in added_up(first, end, "day")}
+        by_day = {times.parse(each["group"]["day"]) / 3600: each["requests"] for each in added_up(first, end, "day")}
         assert by_day == days
         by_key = [each["requests"] for each in added_up(first, end, "key", "day")]
         assert sum(by_key) == len(inside)
-        by_hour = [int(each["group"]["hour"]) for each in added_up(first, end, "hour")]
+        by_hour = [times.parse(each["group"]["hour"]) / 3600 for each in added_up(first, end, "hour")]
         assert by_hour == sorted(set(inside))
     assert added_up(480_000, 481_000) == []
 

@@ -147,7 +147,7 @@ def _show(piece: str) -> None:
 
 def _report(told: demo_client.Told) -> None:
     usage = told.usage or {}
-    output.line("\n")
+    output.block("\n")
     output.line(f"usage       {usage.get('prompt_tokens')} tokens in, {usage.get('completion_tokens')} out")
     output.line(f"request id  {told.request_id}")
     output.line(f"channel     {told.channel}")
@@ -155,7 +155,7 @@ def _report(told: demo_client.Told) -> None:
 
 
 def _invite(base_url: str, token: str) -> None:
-    output.line(f"""
+    output.block(f"""
 The relay is at {base_url}. Try it (^C ends it):
 
   curl {base_url}/chat/completions -H "Authorization: Bearer {token}" \\

@@ -100,7 +100,7 @@ def _data_folder(found: Configuration) -> Iterator[Finding]:
         yield Finding("keys", "warning", "no client key exists", "polyrelay keys create --account NAME")
     yield Finding("data folder", "ok", f"{data}: secrets and database readable, {seen.keys} keys")
     yield from doctor_money.examine(found, seen.stock)
-    yield from doctor_money.left_behind(data)
+    yield from doctor_money.left_behind(data, seen.stock)
 
 
 @dataclass(frozen=True, slots=True)

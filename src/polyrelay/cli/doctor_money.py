@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from polyrelay.cli import journals as lost_journals
 from polyrelay.cli.findings import Finding, some
 from polyrelay.config import tariffs
 from polyrelay.config.load import Configuration
 from polyrelay.config.tariffs import Served
+from polyrelay.kernel import money
 from polyrelay.metering import read
 from polyrelay.metering.book import TariffBook
 from polyrelay.metering.sheet import BadTariff, Sheet
@@ -21,7 +23,8 @@ from polyrelay.storage.administration.session import SqlSession
 from polyrelay.storage.books import transfers
 from polyrelay.storage.journaling import journals
 from polyrelay.storage.journaling.journals import JournalFolder
-from polyrelay.storage.reports import onlooker
+from polyrelay.storage.reports import onlooker, workers
+from polyrelay.storage.reports.workers import OpenWorker
 from polyrelay.storage.sql.transaction import Tx
 
 MOST_ACCOUNTS = 1000
@@ -37,30 +40,33 @@ EMPTY = Kept(0, (), {}, ())
 @dataclass(frozen=True, slots=True)
 class Stock:
     """What the database has to do with money. `groups` are the customer groups of accounts, `poor` names of those that
-    have nothing to spend, `tight` what has a limit below the number of workers.
+    have nothing to spend, `tight` what has a limit below the number of workers, `workers` those that are not
+    closed.
     """
 
     kept: Kept = EMPTY
     groups: frozenset[str] = frozenset()
     poor: list[str] = field(default_factory=list)
     tight: list[str] = field(default_factory=list)
+    workers: list[OpenWorker] = field(default_factory=list)
 
 
-async def take(tx: Tx, workers: int) -> Stock:
+async def take(tx: Tx, processes: int) -> Stock:
     """Look at the database. Credentials stay sealed."""
     session = SqlSession(tx)
     accounts = await session.find(Kind.ACCOUNTS, Query({"disabled": 0}, limit=MOST_ACCOUNTS))
     balances = [(row["name"], await transfers.balance(tx, row["id"])) for row in accounts]
     tight: list[str] = []
-    for kind in (Kind.ACCOUNTS, Kind.PROJECTS, Kind.KEYS) if workers > 1 else ():
+    for kind in (Kind.ACCOUNTS, Kind.PROJECTS, Kind.KEYS) if processes > 1 else ():
         for limit in LIMITS:
-            rows = await session.find(kind, Query(since={limit: 1}, until={limit: workers}, limit=MOST_ACCOUNTS))
+            rows = await session.find(kind, Query(since={limit: 1}, until={limit: processes}, limit=MOST_ACCOUNTS))
             tight += [f"{limit} of {row['id']}" for row in rows if row.get("revoked_at") is None]
     return Stock(
         await reading.kept(tx, lambda sealed, _: sealed),
         frozenset(row["customer_group"] for row in accounts),
         [name for name, found in balances if found.available + found.escrowed <= 0],
         tight,
+        await workers.not_closed(tx),
     )
 
 
@@ -79,21 +85,36 @@ def examine(found: Configuration, stock: Stock) -> Iterator[Finding]:
         yield Finding("money", "warning", f"accounts with nothing to spend: {some(stock.poor)}", remedy)
 
 
-def left_behind(data: Path) -> Iterator[Finding]:
-    """Journals that nobody writes any more, or that cannot be read."""
+def left_behind(data: Path, stock: Stock) -> Iterator[Finding]:
+    """Journals that nobody writes any more, or that cannot be read, and workers whose journal is lost."""
+    lost = lost_journals.lost(data, stock.workers)
+    for worker, state in lost:
+        name = worker.standing.worker
+        detail = f"{state} here, and {money.show(worker.escrowed)} is set aside ({worker.standing.machine})"
+        remedy = (
+            f"Bring its files back ({worker.standing.journal}.*), or: polyrelay ledger give-up {name} --reason TEXT"
+        )
+        yield Finding(f"journal {name}", "problem", detail, remedy)
     if not (data / journals.FOLDER).exists():
         return
+    told = {worker.standing.worker for worker, _ in lost}
     _, offences = onlooker.read(data)
     for offence in offences:
-        remedy = "Keep the file: it has charges in it. See polyrelay ledger audit."
-        yield Finding(f"journal {offence.subject}", "problem", offence.detail, remedy)
-    left = []
-    for estate in JournalFolder(data, "off").estates():
-        left.append(estate.worker)
-        estate.close()
+        if offence.subject not in told:
+            remedy = "Keep the file: it has charges in it. See polyrelay ledger journals."
+            yield Finding(f"journal {offence.subject}", "problem", offence.detail, remedy)
+    damaged = told | {offence.subject for offence in offences}
+    left = [worker for worker in _estates(data) if worker not in damaged]
     if left:
         remedy = "The next start of the relay brings them into the books. Do not delete them."
         yield Finding("journals", "warning", f"left behind by {some(left)}", remedy)
+
+
+def _estates(data: Path) -> Iterator[str]:
+    """Workers whose journal nobody holds."""
+    for estate in JournalFolder(data, "off").estates():
+        yield estate.worker
+        estate.close()
 
 
 def _book(found: Configuration, kept: Kept) -> TariffBook:

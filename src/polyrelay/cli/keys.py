@@ -17,7 +17,15 @@ from polyrelay.kernel.ids import AccountId, KeyId
 from polyrelay.state.clock import SystemClock
 from polyrelay.state.generation import Generation
 from polyrelay.storage.access.keys import KeyStore
-from polyrelay.storage.access.records import KeyTerms, LimitTerms, StoredKey
+from polyrelay.storage.access.records import (
+    KeyTerms,
+    LimitTerms,
+    StoredAccount,
+    StoredKey,
+    StoreError,
+    UnknownAccount,
+    UnknownProject,
+)
 from polyrelay.storage.books import transfers
 from polyrelay.storage.secrecy import custody
 from polyrelay.storage.sql.database import opened
@@ -31,6 +39,9 @@ HOUR_SECONDS = 3600
 
 MOST = 2**53
 """The largest whole number that every JSON reader keeps exactly (RFC 8259 section 6)."""
+
+ACCOUNT_ID = "acc_"
+"""How the ids of accounts begin. What begins so is never the name of a new one."""
 
 keys = typer.Typer(no_args_is_help=True, help="Make, list, suspend, rotate and revoke the keys that clients use.")
 
@@ -74,7 +85,7 @@ def _networks(cidrs: list[str] | None) -> list[str] | None:
 
 
 Account = Annotated[
-    str, typer.Option(callback=_named, help="Who the key belongs to; the account is made when it is new.")
+    str, typer.Option(callback=_named, help="Who the key belongs to, by name or id; a new name makes an account.")
 ]
 Models = Annotated[
     list[str] | None, typer.Option(callback=_globs, help="Allow only models like this glob; repeatable.")
@@ -87,7 +98,9 @@ Networks = Annotated[list[str] | None, typer.Option(callback=_networks, help="Al
 def create(
     account: Account,
     *,
+    project: Annotated[str | None, typer.Option(help="The account's project it is in, by name or id.")] = None,
     name: Annotated[str, typer.Option(help="A label for listings.")] = "",
+    tag: Annotated[list[str] | None, typer.Option(help="A label for reports; repeatable.")] = None,
     model: Models = None,
     network: Networks = None,
     days: Annotated[float | None, typer.Option(min=0, max=LONGEST_DAYS, help="Expire after so many days.")] = None,
@@ -102,10 +115,19 @@ def create(
     """Make a key. It is shown this once: only a keyed hash of it is kept."""
     token = client_key.token(secrets.token_bytes(client_key.ENTROPY_BYTES))
     expires = None if days is None else (datetime.now(UTC) + timedelta(days=days)).timestamp()
-    terms = KeyTerms(name, tuple(model or ()), tuple(network or ()), expires, LimitTerms(rpm, tpm, concurrency, rpd))
+    limits = LimitTerms(rpm, tpm, concurrency, rpd)
+    terms = KeyTerms(name, tuple(model or ()), tuple(network or ()), expires, limits, tuple(tag or ()))
 
     async def make(store: KeyStore) -> StoredKey:
-        return await store.create_key((await store.ensure_account(account)).id, token, terms)
+        if project is None:
+            owner = await _owner(store, account)
+            return await store.create_key(owner.id, token, terms)
+        try:
+            owner = await store.find_account(account)
+            return await store.create_key(owner.id, token, terms, (await store.find_project(owner.id, project)).id)
+        except (UnknownAccount, UnknownProject) as error:
+            making = f"polyrelay projects create {shlex.quote(account)} {shlex.quote(project)}"
+            raise StoreError(f"{error}; to make a project: {making}") from error
 
     where = options.store(config, data)
     _hand_over(token, within(where, make), where, as_json=as_json)
@@ -118,7 +140,7 @@ def list_keys(*, config: options.Config = None, data: options.Data = None, as_js
     if as_json:
         output.document(found)
         return
-    columns = ("id", "account", "name", "hint", "status", "models", "created")
+    columns = ("id", "account", "project", "name", "tags", "hint", "status", "models", "created")
     output.table(columns, [[_cell(row[column]) for column in columns] for row in found])
 
 
@@ -167,6 +189,11 @@ def rotate(
     _hand_over(token, made, where, as_json=as_json)
 
 
+async def _owner(store: KeyStore, account: str) -> StoredAccount:
+    """The account of that name, made when absent, or of that id. Raises `UnknownAccount` for an id of none."""
+    return await (store.find_account if account.startswith(ACCOUNT_ID) else store.ensure_account)(account)
+
+
 def _hand_over(token: str, made: StoredKey, where: options.Store, *, as_json: bool) -> None:
     """Show a new key, and on standard error what is to be known of it."""
     if as_json:
@@ -200,7 +227,9 @@ def described(key: StoredKey) -> dict[str, Any]:
     return {
         "id": key.id,
         "account": key.account,
+        "project": key.project,
         "name": terms.name,
+        "tags": list(terms.tags),
         "hint": key.hint,
         "status": "revoked" if key.revoked_at is not None else "disabled" if key.disabled else "active",
         "models": list(terms.models),

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from polyrelay.cli import office, options, output
+from polyrelay.cli import journals, office, options, output
 from polyrelay.cli.accounts import Account
 from polyrelay.cli.topup import tell
 from polyrelay.config import tariffs
@@ -23,6 +23,8 @@ from polyrelay.storage.sql.database import Database
 from polyrelay.storage.sql.transaction import Tx
 
 ledger = typer.Typer(no_args_is_help=True, help="Prove the books, print statements, adjust and refund.")
+ledger.command("journals")(journals.journals)
+ledger.command("give-up")(journals.give_up)
 
 BOOK_COLUMNS = ("book", "debits", "credits", "balance")
 UNPOSTED_COLUMNS = ("worker", "state", "exchanges", "amount", "in_flight")

@@ -8,10 +8,9 @@ import msgspec
 import typer
 
 from polyrelay.cli import charges, office, options, output
-from polyrelay.service.administration import times
 from polyrelay.service.administration import usage as use_cases
 from polyrelay.service.administration.ports import By, Session
-from polyrelay.service.administration.usage import HOUR_SECONDS, Report, Wanted
+from polyrelay.service.administration.usage import Report, Wanted
 
 SUMS = ("requests", "failures", "input_tokens", "output_tokens", "amount", "cost", "margin", "write_off")
 
@@ -59,13 +58,9 @@ def usage(
 
 
 def _named(group: dict[str, str]) -> dict[str, str]:
-    """The group with its hours as instants and its days as dates."""
+    """The group with its hours to the minute and its days as dates."""
     found = dict(group)
     for name, length in (("hour", len("2026-11-22T09:00")), ("day", len("2026-11-22"))):
         if name in found:
-            found[name] = _instant(found[name])[:length]
+            found[name] = found[name][:length]
     return found
-
-
-def _instant(hours: str) -> str:
-    return times.text(int(hours) * HOUR_SECONDS)

@@ -2,7 +2,8 @@
 
 Each exchange takes the same amount from every one of its meters: from the worker's slices what the journal says they
 cover, and what it says they do not (`short`) from what all its meters still have, at most what the scarcest of them
-has. The rest is written off. Drawing exchange by exchange in the order of the journal makes the result the same
+has. The rest is written off. Which pots of a meter pay is the order of their expiry, whichever of them the slices are
+of. Drawing exchange by exchange in the order of the journal makes the result the same
 however the journal is cut into batches.
 """
 
@@ -221,6 +222,8 @@ def _purse(found: Sequence[Pot], now: float) -> _Purse:
 def _move(purse: _Purse, now: float) -> None:
     for pot, part in pots.allocate(purse.pots, purse.charged, Pot.sliced):
         pot.charged += part
+    if len(purse.pots) > 1:
+        pots.pull_forward(purse.pots, now)
     for pot, part in pots.allocate(purse.pots, purse.direct, lambda pot: pot.available(now)):
         pot.direct += part
 

@@ -6,8 +6,8 @@
 the sum of transfers (a budget's `granted` is its limit). Amounts are nano-units.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from polyrelay.ledger import escrow
@@ -24,7 +24,8 @@ class Pot:
     """One pot as a transaction found it, and what the transaction does to it. `slice` is the asking worker's.
 
     `gained` goes from available into the slice (negative: back), `charged` from the slice to spent, `direct` from
-    available to spent.
+    available to spent. `others` are the slices of other workers, where somebody needs to know them, and `swapped` what
+    goes from this slice into theirs (negative: from theirs into this one), by worker.
     """
 
     id: str
@@ -40,21 +41,33 @@ class Pot:
     gained: int = 0
     charged: int = 0
     direct: int = 0
+    others: dict[str, int] = field(default_factory=dict)
+    swapped: dict[str, int] = field(default_factory=dict)
+
+    def expired(self, now: float) -> bool:
+        """Whether it has ended at `now` (Unix seconds)."""
+        return self.expires_at is not None and self.expires_at <= now
+
+    def left(self) -> int:
+        """What is neither spent nor escrowed; below 0 after its limit was lowered."""
+        return self.granted + self.overdraft - self.spent - self.escrowed - self.gained - self.direct
 
     def available(self, now: float) -> int:
         """Nanos that may still be taken at `now` (Unix seconds): none of an expired pot, none below a lowered limit."""
-        if self.expires_at is not None and self.expires_at <= now:
-            return 0
-        return max(0, self.granted + self.overdraft - self.spent - self.escrowed - self.gained - self.direct)
+        return 0 if self.expired(now) else max(0, self.left())
 
     def sliced(self) -> int:
         """What is left in the slice."""
-        return self.slice + self.gained - self.charged
+        return self.slice + self.gained - self.charged - sum(self.swapped.values())
+
+    def sliced_of(self, other: str) -> int:
+        """What is left in the slice of another worker."""
+        return self.others.get(other, 0) + self.swapped.get(other, 0)
 
     @property
     def touched(self) -> bool:
         """Whether anything is to be written."""
-        return bool(self.gained or self.charged or self.direct)
+        return bool(self.gained or self.charged or self.direct or self.swapped)
 
 
 def spending_order(pots: Iterable[Pot]) -> list[Pot]:
@@ -114,6 +127,20 @@ def give_back(pots: list[Pot], amount: int) -> int:
     return amount
 
 
+def pull_forward(pots: Sequence[Pot], now: float) -> None:
+    """Move what is charged to pots of a meter (in spending order) to those that expire before them.
+
+    So all workers together spend first what expires first, whoever holds it. No worker's sum of slices changes by it,
+    nor does what is available of the meter. An expired pot pays only for whom has a slice of it.
+    """
+    for number, early in enumerate(pots):
+        if early.expired(now):
+            continue
+        for late in reversed(pots[number + 1 :]):
+            if late.charged:
+                _pull(early, late, now)
+
+
 def new_pot(meter: Meter, limit: int | None) -> Pot:
     """The first pot of a meter. A wallet's begins empty, a budget's with `limit`, else the one its meter names."""
     if meter.scope == "wallet":
@@ -125,6 +152,23 @@ def new_pot(meter: Meter, limit: int | None) -> Pot:
 def ceiling(granted: int, overdraft: int, committed: int) -> int:
     """How far a pot may be spent and escrowed: a limit that is lowered below that binds later takes only."""
     return max(granted + overdraft, committed)
+
+
+def _pull(early: Pot, late: Pot, now: float) -> None:
+    """Let `early` pay what is charged to `late`: out of what it has available, then out of slices of other workers,
+    who get as much of `late`. A pot below a lowered limit gets nothing back: it would be available to nobody.
+    """
+    part = min(late.charged, early.available(now)) if late.left() >= 0 else 0
+    early.direct += part
+    late.charged -= part
+    late.gained -= part
+    for other in sorted(early.others):
+        part = min(late.charged, early.sliced_of(other))
+        if part > 0:
+            early.charged += part
+            early.swapped[other] = early.swapped.get(other, 0) - part
+            late.charged -= part
+            late.swapped[other] = late.swapped.get(other, 0) + part
 
 
 def _order(pot: Pot) -> tuple[float, str]:

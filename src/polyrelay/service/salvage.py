@@ -28,14 +28,13 @@ def salvage(segments: Iterable[tuple[int, Frames]], standing: Standing, transcri
         for end, row in _unposted(segments, standing, transcript):  # noqa: B007 - where it stood when it broke off
             if row is not None:
                 rows.append(row)
-        end = max(end, standing.position)
     except (PolyrelayError, ValueError) as error:
         damage = str(error)
     try:
         rows.extend(transcript.unresolved())
     except PolyrelayError as error:
         damage = damage or str(error)
-    return Salvage(rows, end, damage)
+    return Salvage(rows, max(end, standing.position), damage)
 
 
 def _unposted(

@@ -57,7 +57,8 @@ def test_no_pot_gives_what_it_has_not_and_all_meters_pay_alike(found: list[Pot],
     result = posting.post(batch, found, NOW)
     for pot, was in zip(found, before, strict=True):
         assert 0 <= pot.charged <= was.slice
-        assert 0 <= pot.direct <= was.available(NOW)
+        assert 0 <= pot.direct <= was.available(NOW) - pot.gained
+        assert not pot.swapped
     for meter in METERS:
         due = sum(each.amount or 0 for each in result.settled if meter in each.row.meters)
         assert due == sum(pot.charged + pot.direct for pot in found if pot.meter == meter)
@@ -103,13 +104,72 @@ def _carried(found: list[Pot]) -> list[Pot]:
         replace(
             pot,
             spent=pot.spent + pot.charged + pot.direct,
-            escrowed=pot.escrowed - pot.charged,
+            escrowed=pot.escrowed + pot.gained - pot.charged,
             slice=pot.sliced(),
+            gained=0,
             charged=0,
             direct=0,
         )
         for pot in found
     ]
+
+
+ENDS = (NOW + 1, NOW + 2, None)
+
+
+@given(
+    st.lists(st.tuples(NANOS, NANOS, NANOS), min_size=3, max_size=3),
+    st.lists(st.tuples(st.sampled_from("AB"), NANOS), max_size=8),
+)
+def test_all_workers_together_spend_first_what_expires_first(
+    amounts: list[tuple[int, int, int]], charges: list[tuple[str, int]]
+) -> None:
+    """Whatever slices A and B hold, whoever charges: `amounts` are those of A, of B, and what is available."""
+    slices = [{"A": of_a, "B": of_b} for of_a, of_b, _ in amounts]
+    books = [
+        Pot(f"p{k}", "wallet:a", "a", "wallet", sum(amounts[k]), 0, 0, sum(slices[k].values()), ENDS[k])
+        for k in range(3)
+    ]
+    total = 0
+    for worker, wish in charges:
+        other = "B" if worker == "A" else "A"
+        held = {name: sum(each[name] for each in slices) for name in "AB"}
+        amount = min(wish, held[worker])
+        found = [
+            replace(pot, slice=of[worker], others={other: of[other]}, swapped={})
+            for pot, of in zip(books, slices, strict=True)
+        ]
+        result = posting.post([charge(amount)], found, NOW)
+        total += amount
+        assert (result.written_off, result.uncovered) == (0, 0)
+        slices = [{worker: pot.sliced(), other: pot.sliced_of(other)} for pot in found]
+        books = _carried(found)
+        assert {name: sum(each[name] for each in slices) for name in "AB"} == {**held, worker: held[worker] - amount}
+        for pot, of in zip(books, slices, strict=True):
+            assert pot.escrowed == sum(of.values())
+            assert min(of.values()) >= 0
+            assert pot.left() >= 0
+        rest = total
+        for pot in books:
+            assert pot.spent == min(rest, pot.granted)
+            rest -= pot.spent
+
+
+@given(NANOS, NANOS, NANOS)
+def test_an_expired_pot_pays_only_for_whom_holds_it(mine: int, others: int, due: int) -> None:
+    ended = Pot("p", "wallet:a", "a", "promotion", 100, 0, 0, mine + others, NOW, mine, others={"B": others})
+    main = Pot("w", "wallet:a", "a", "wallet", 100, 0, 0, 50, None, 50, others={})
+    posting.post([charge(due)], [ended, main], NOW)
+    assert (ended.charged, main.charged) == (min(mine, due), max(0, due - mine))
+    assert not ended.direct
+    assert not ended.swapped
+
+
+def charge(amount: int) -> Row:
+    return Row(
+        id="px_1", at=0.0, account_id="a", project_id=None, key_id="k", customer_group="g", meters=("wallet:a",),
+        surface="s", model="m", channel=None, status=200, outcome="complete", attempts=1, seconds=0.25, amount=amount,
+    )  # fmt: skip
 
 
 @given(rows())

@@ -50,7 +50,7 @@ async def get_account(request: Request, account: str) -> Response:
     return await read(request, lambda session: accounts.one(session, account))
 
 
-@router.patch("/accounts/{account}", **needs("accounts", "write", answer=accounts.Account))
+@router.patch("/accounts/{account}", **needs("accounts", "write", answer=accounts.Account, match="required"))
 async def change_account(request: Request, account: str, body: bodies.AccountChange) -> Response:
     """Change the members that are sent. Needs If-Match."""
     fields = _zone(request, body.given())
@@ -87,7 +87,7 @@ async def get_project(request: Request, project: str) -> Response:
     return await read(request, lambda session: projects.one(session, project))
 
 
-@router.patch("/projects/{project}", **needs("projects", "write", answer=projects.Project))
+@router.patch("/projects/{project}", **needs("projects", "write", answer=projects.Project, match="required"))
 async def change_project(request: Request, project: str, body: bodies.ProjectChange) -> Response:
     """Change the members that are sent. Needs If-Match."""
     return await written(request, lambda desk: projects.change(desk, project, body.given()))
@@ -112,14 +112,14 @@ async def get_budget(request: Request, budget: str) -> Response:
     return await read(request, lambda session: budgets.one(session, budget, zones))
 
 
-@router.patch("/budgets/{budget}", **needs("budgets", "write", answer=budgets.Budget))
+@router.patch("/budgets/{budget}", **needs("budgets", "write", answer=budgets.Budget, match="required"))
 async def change_budget(request: Request, budget: str, body: bodies.BudgetChange) -> Response:
     """Another amount, at once. Needs If-Match."""
     zones = gate.plane(request).zones
     return await written(request, lambda desk: budgets.change(desk, budget, body.amount, zones))
 
 
-@router.delete("/budgets/{budget}", **needs("budgets", "write", status=204))
+@router.delete("/budgets/{budget}", **needs("budgets", "write", status=204, match="required"))
 async def delete_budget(request: Request, budget: str) -> Response:
     """End a budget. Needs If-Match."""
     return await written(request, lambda desk: budgets.remove(desk, budget))
@@ -143,13 +143,13 @@ async def get_group(request: Request, name: str) -> Response:
     return await read(request, lambda session: groups.one(session, name, gate.plane(request).owned()))
 
 
-@router.patch("/groups/{name}", **needs("groups", "write", answer=groups.Group))
+@router.patch("/groups/{name}", **needs("groups", "write", answer=groups.Group, match="required"))
 async def change_group(request: Request, name: str, body: bodies.GroupChange) -> Response:
     """Change the members that are sent. Needs If-Match."""
     return await written(request, lambda desk: groups.change(desk, name, body.given(), gate.plane(request).owned()))
 
 
-@router.delete("/groups/{name}", **needs("groups", "write", status=204))
+@router.delete("/groups/{name}", **needs("groups", "write", status=204, match="required"))
 async def delete_group(request: Request, name: str) -> Response:
     """Remove a group that no account is in. Needs If-Match."""
     return await written(request, lambda desk: groups.remove(desk, name, gate.plane(request).owned()))

@@ -18,9 +18,6 @@ from polyrelay.service.administration.ports import Session
 
 T = TypeVar("T")
 
-LONGEST_KEY = 100
-"""Characters of an Idempotency-Key; a UUID has 36."""
-
 _DIGEST_BYTES = 32
 
 
@@ -75,8 +72,8 @@ def _digest(request: Request, body: bytes) -> bytes:
 
 def _idempotency_key(request: Request) -> str | None:
     key = request.headers.get("idempotency-key")
-    if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
-        flaw = refusals.Flaw(f"must be 1 to {LONGEST_KEY} printable ASCII characters", header="Idempotency-Key")
+    if key is not None and not (0 < len(key) <= gate.LONGEST_KEY and key.isascii() and key.isprintable()):
+        flaw = refusals.Flaw(f"must be 1 to {gate.LONGEST_KEY} printable ASCII characters", header="Idempotency-Key")
         raise refusals.Malformed("The Idempotency-Key cannot be used.", code="invalid_idempotency_key", flaws=(flaw,))
     return key
 

@@ -5,7 +5,7 @@ The order is identity, role, body: nobody without a token makes the relay read o
 
 import json
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter
 from fastapi.dependencies.models import Dependant
@@ -25,6 +25,20 @@ LARGEST_BODY = 1024 * 1024
 
 _PERMISSION = "x-permission"
 _PUBLIC = "public"
+_ONCE = "x-once"
+_READING = frozenset({"GET", "HEAD"})
+
+Demand = Literal["required", "optional"]
+"""Of a header."""
+
+LONGEST_KEY = 100
+"""Characters of an Idempotency-Key; a UUID has 36."""
+
+_IF_MATCH = {"schema": {"type": "string"}, "description": "The ETag of the version that is meant; * for any."}
+_IDEMPOTENCY_KEY = {
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
+    "description": "Chosen by the caller. The same request with the same key is carried out once.",
+}
 
 
 def router(tag: str) -> APIRouter:
@@ -32,10 +46,28 @@ def router(tag: str) -> APIRouter:
     return APIRouter(prefix=ROOT, route_class=GuardedRoute, tags=[tag])
 
 
-def needs(resource: str, action: str, *, answer: Any = None, status: int = 200) -> dict[str, Any]:
-    """Arguments of a route that roles with this permission may use. `answer` documents what it gives."""
+def needs(
+    resource: str,
+    action: str,
+    *,
+    answer: Any = None,
+    status: int = 200,
+    match: Demand | None = None,
+    once: Demand = "optional",
+) -> dict[str, Any]:
+    """Arguments of a route that roles with this permission may use.
+
+    The rest is documentation: `answer` is what it gives, `match` and `once` whether it reads If-Match, and, when it is
+    a write, needs its Idempotency-Key.
+    """
     allowed = sorted(role.value for role in roles.TABLE[resource, action])
-    extra = {_PERMISSION: f"{resource}:{action}", "x-roles": allowed, "security": [{"adminToken": []}]}
+    extra = {
+        _PERMISSION: f"{resource}:{action}",
+        "x-roles": allowed,
+        "security": [{"adminToken": []}],
+        _ONCE: once,
+        "parameters": [] if match is None else [_header("If-Match", match, _IF_MATCH)],
+    }
     return {"openapi_extra": extra, "response_model": answer, "status_code": status}
 
 
@@ -73,8 +105,20 @@ def holder(request: Request) -> Holder:
     return found
 
 
+def _header(name: str, demand: Demand, more: dict[str, Any]) -> dict[str, Any]:
+    """A parameter, as OpenAPI describes it."""
+    return {"name": name, "in": "header", "required": demand == "required", **more}
+
+
 class GuardedRoute(APIRoute):
     """A route that declares who may use it. One that does not cannot be made: the default is to refuse."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Writes are documented with their Idempotency-Key."""
+        super().__init__(*args, **options)
+        once: Demand | None = (self.openapi_extra or {}).pop(_ONCE, None)
+        if once is not None and self.openapi_extra and not (self.methods or set()) <= _READING:
+            self.openapi_extra["parameters"].append(_header("Idempotency-Key", once, _IDEMPOTENCY_KEY))
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler behind the gate."""

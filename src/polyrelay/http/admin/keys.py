@@ -36,25 +36,25 @@ async def get_key(request: Request, key: str) -> Response:
     return await read(request, lambda session: keys.one(session, key))
 
 
-@router.patch("/keys/{key}", **needs("keys", "write", answer=keys.Key))
+@router.patch("/keys/{key}", **needs("keys", "write", answer=keys.Key, match="required"))
 async def change_key(request: Request, key: str, body: bodies.KeyChange) -> Response:
     """Change what it may do, from the next request on. Needs If-Match."""
     return await written(request, lambda desk: keys.change(desk, key, body.given()))
 
 
-@router.post("/keys/{key}/disable", **needs("keys", "stop", answer=keys.Key))
+@router.post("/keys/{key}/disable", **needs("keys", "stop", answer=keys.Key, match="optional"))
 async def disable_key(request: Request, key: str) -> Response:
     """Suspend it, from the next request on."""
     return await written(request, lambda desk: keys.set_disabled(desk, key, disabled=True))
 
 
-@router.post("/keys/{key}/enable", **needs("keys", "write", answer=keys.Key))
+@router.post("/keys/{key}/enable", **needs("keys", "write", answer=keys.Key, match="optional"))
 async def enable_key(request: Request, key: str) -> Response:
     """Let it work again."""
     return await written(request, lambda desk: keys.set_disabled(desk, key, disabled=False))
 
 
-@router.post("/keys/{key}/revoke", **needs("keys", "stop", answer=keys.Key))
+@router.post("/keys/{key}/revoke", **needs("keys", "stop", answer=keys.Key, match="optional"))
 async def revoke_key(request: Request, key: str) -> Response:
     """End it for good, from the next request on."""
     return await written(request, lambda desk: keys.revoke(desk, key))

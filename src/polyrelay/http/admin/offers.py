@@ -45,7 +45,7 @@ async def get_tariff(request: Request, tariff: str, version: Version) -> Respons
     return await read(request, lambda session: tariffs.one(session, tariff, version, gate.plane(request).owned()))
 
 
-@router.delete("/tariffs/{tariff:path}", **needs("tariffs", "write", answer=tariffs.StoredTariff))
+@router.delete("/tariffs/{tariff:path}", **needs("tariffs", "write", answer=tariffs.StoredTariff, match="required"))
 async def retire_tariff(request: Request, tariff: str, version: Version) -> Response:
     """Price nothing with it from now on; charges made with it stay explained. Needs If-Match."""
     return await written(request, lambda desk: tariffs.retire(desk, tariff, version, gate.plane(request).owned()))
@@ -74,7 +74,7 @@ async def get_channel(request: Request, name: str) -> Response:
     return await read(request, lambda session: channels.one(session, name, gate.plane(request).owned()))
 
 
-@router.patch("/channels/{name}", **needs("channels", "write", answer=channels.Channel))
+@router.patch("/channels/{name}", **needs("channels", "write", answer=channels.Channel, match="required"))
 async def change_channel(request: Request, name: str, body: bodies.ChannelChange) -> Response:
     """Change the members that are sent. Needs If-Match.
 
@@ -86,7 +86,7 @@ async def change_channel(request: Request, name: str, body: bodies.ChannelChange
     )
 
 
-@router.delete("/channels/{name}", **needs("channels", "write", status=204))
+@router.delete("/channels/{name}", **needs("channels", "write", status=204, match="required"))
 async def delete_channel(request: Request, name: str) -> Response:
     """Remove it and its credentials. Needs If-Match."""
     return await written(request, lambda desk: channels.remove(desk, name, gate.plane(request).owned()))

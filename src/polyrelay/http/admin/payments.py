@@ -17,13 +17,13 @@ router = gate.router("money")
 Name = Annotated[str | None, Query(max_length=40)]
 
 
-@router.post("/topups", **needs("topups", "write", answer=payments.Receipt, status=201))
+@router.post("/topups", **needs("topups", "write", answer=payments.Receipt, status=201, once="required"))
 async def topup(request: Request, body: bodies.Payment) -> Response:
     """A customer paid in."""
     return await written(request, lambda desk: payments.topup(desk, body.account, body.amount, body.reason))
 
 
-@router.post("/promotions", **needs("promotions", "write", answer=payments.Receipt, status=201))
+@router.post("/promotions", **needs("promotions", "write", answer=payments.Receipt, status=201, once="required"))
 async def promote(request: Request, body: bodies.Promotion) -> Response:
     """Give credit that ends; it is spent before everything that ends later."""
     return await written(
@@ -31,13 +31,13 @@ async def promote(request: Request, body: bodies.Promotion) -> Response:
     )
 
 
-@router.post("/adjustments", **needs("adjustments", "write", answer=payments.Receipt, status=201))
+@router.post("/adjustments", **needs("adjustments", "write", answer=payments.Receipt, status=201, once="required"))
 async def adjust(request: Request, body: bodies.Adjustment) -> Response:
     """Put something right. A negative amount takes what is available, never more."""
     return await written(request, lambda desk: payments.adjust(desk, body.account, body.amount, body.reason))
 
 
-@router.post("/refunds", **needs("refunds", "write", answer=payments.Receipt, status=201))
+@router.post("/refunds", **needs("refunds", "write", answer=payments.Receipt, status=201, once="required"))
 async def refund(request: Request, body: bodies.Refund) -> Response:
     """Give a charge back, or a part of it."""
     return await written(request, lambda desk: payments.refund(desk, body.exchange, body.amount, body.reason))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from polyrelay.kernel import money
-from polyrelay.service.administration import limits, pages, refusals, times
+from polyrelay.service.administration import limits, names, pages, refusals, times
 from polyrelay.service.administration.desk import Desk, Made, created, shown
 from polyrelay.service.administration.limits import Limits
 from polyrelay.service.administration.pages import Page
@@ -150,6 +150,7 @@ def document(row: Record) -> Account:
 
 async def _check(session: Session, fields: dict[str, Any], file_groups: frozenset[str], own: str | None = None) -> None:
     """The name is free and the group exists. Raises `Invalid` or `Conflicting`."""
+    names.check(fields)
     if "name" in fields:
         taken = await session.find(Kind.ACCOUNTS, Page(1).query({"name": fields["name"]}))
         if any(row["id"] != own for row in taken):

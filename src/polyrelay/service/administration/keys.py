@@ -10,7 +10,7 @@ from typing import Any
 
 from polyrelay.access import key as client_key
 from polyrelay.access import policy
-from polyrelay.service.administration import limits, pages, refusals, times
+from polyrelay.service.administration import limits, names, pages, refusals, times
 from polyrelay.service.administration.desk import Desk, Made, created, shown
 from polyrelay.service.administration.limits import Limits
 from polyrelay.service.administration.pages import Page
@@ -218,6 +218,7 @@ async def _living(session: Session, key: str) -> Record:
 
 
 async def _check(session: Session, fields: dict[str, Any]) -> None:
+    names.check(fields)
     for position, cidr in enumerate(fields.get("networks") or ()):
         try:
             policy.parse_networks((cidr,))

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from polyrelay.service.administration import limits, pages, refusals, times
+from polyrelay.service.administration import limits, names, pages, refusals, times
 from polyrelay.service.administration.desk import Desk, Made, created, shown
 from polyrelay.service.administration.limits import Limits
 from polyrelay.service.administration.pages import Page
@@ -96,6 +96,7 @@ def document(row: Record) -> Project:
 
 
 async def _free(session: Session, account: str, name: str, own: str | None = None) -> None:
+    names.check({"name": name})
     taken = await session.find(Kind.PROJECTS, Page(1).query({"account_id": account, "name": name}))
     if any(row["id"] != own for row in taken):
         raise refusals.Conflicting(f"The account has a project named {name!r} already.", code="name_taken")

@@ -10,13 +10,16 @@ from polyrelay.service.administration.ports import By, Session, Span, Totals
 
 HOUR_SECONDS = 3600
 USUAL_HOURS = 24 * 30
+_TIMES = frozenset({By.HOUR.value, By.DAY.value})
 MOST_GROUPS = 10_000
 """Of one report; a finer one is an export."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """Usage of one group. Money in decimal strings; `cost` is what upstreams take, `seconds` added up over requests."""
+    """Usage of one group. Its `hour` and `day` are the instants they begin at. Money in decimal strings; `cost` is what
+    upstreams take, `seconds` added up over requests.
+    """
 
     group: dict[str, str]
     requests: int
@@ -72,7 +75,7 @@ async def report(session: Session, wanted: Wanted) -> Report:
 
 def _shown(sums: Totals) -> Sum:
     return Sum(
-        group=dict(sums.group),
+        group={name: _instant(value) if name in _TIMES else value for name, value in sums.group.items()},
         requests=sums.requests,
         failures=sums.failures,
         input_tokens=sums.input_tokens,
@@ -83,3 +86,8 @@ def _shown(sums: Totals) -> Sum:
         write_off=money.show(sums.write_off),
         seconds=round(sums.seconds, 3),
     )
+
+
+def _instant(hours: str) -> str:
+    """Hours since the epoch, in RFC 3339."""
+    return times.text(int(hours) * HOUR_SECONDS)

@@ -67,6 +67,22 @@ class KeyStore:
 
         return await self._database.write(work)
 
+    async def find_account(self, name: str) -> StoredAccount:
+        """The account of that id or name. Raises `UnknownAccount`."""
+        query = "SELECT * FROM accounts WHERE id = $1 OR name = $1 ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END"
+        rows = await self._database.read(lambda tx: tx.fetch(query, name))
+        if not rows:
+            raise UnknownAccount(f"there is no account {name!r}")
+        return _account(rows[0])
+
+    async def find_project(self, account: AccountId, name: str) -> StoredProject:
+        """The account's project of that id or name. Raises `UnknownProject`."""
+        query = "SELECT * FROM projects WHERE account_id = $1 AND (id = $2 OR name = $2)"
+        rows = await self._database.read(lambda tx: tx.fetch(query, account, name))
+        if not rows:
+            raise UnknownProject(f"the account has no project {name!r}")
+        return _project(rows[0])
+
     async def list_accounts(self) -> list[StoredAccount]:
         """All accounts, oldest first."""
         rows = await self._database.read(lambda tx: tx.fetch("SELECT * FROM accounts ORDER BY id"))
@@ -238,7 +254,10 @@ async def _find_project(tx: Tx, account: AccountId, project: str) -> StoredProje
     rows = await tx.fetch("SELECT * FROM projects WHERE id = $1 AND account_id = $2", project, account)
     if not rows:
         raise UnknownProject(f"the account has no project with the id {project!r}")
-    row = rows[0]
+    return _project(rows[0])
+
+
+def _project(row: Row) -> StoredProject:
     return StoredProject(row["id"], row["account_id"], row["name"], row["created_at"])
 
 

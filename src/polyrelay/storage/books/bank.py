@@ -39,7 +39,8 @@ _ORPHANS = """
 SELECT id, machine, journal, state, segment, position FROM workers
 WHERE state <> 'closed' AND lease_until <= $1 ORDER BY id
 """
-_LOCKED: dict[Dialect, str] = {"sqlite": _STANDING, "postgresql": _STANDING + " FOR UPDATE"}
+_LOCKED: dict[Dialect, str] = {"sqlite": _STANDING, "postgresql": _STANDING + " FOR NO KEY UPDATE"}
+"""Not against keys: another worker that holds the pots may give this one its first slice of one (see `pots`)."""
 _SLICES = """
 SELECT p.meter AS meter, sum(s.amount) AS amount FROM slices s JOIN pots p ON p.id = s.pot_id
 WHERE s.worker_id = $1 GROUP BY p.meter
@@ -265,7 +266,7 @@ def lost(worker: str) -> LeaseLost:
 
 
 async def _locked(tx: Tx, worker: str) -> Standing:
-    """The worker, locked: nobody else changes its slices or its position meanwhile. Raises `LeaseLost` for none."""
+    """The worker, locked: nobody else changes its position or what it has of a meter. Raises `LeaseLost` for none."""
     rows = await tx.fetch(_LOCKED[tx.dialect], worker)
     if not rows:
         raise lost(worker)

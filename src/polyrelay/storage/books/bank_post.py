@@ -78,6 +78,7 @@ async def post(tx: Tx, worker: str, batch: Batch) -> int:
     now = await tx.now()
     meters = posting.meters_of(rows)
     found = await bank_pots.of_meters(tx, meters, worker) if meters else []
+    await bank_pots.learn_others(tx, found, worker)
     result = posting.post(rows, found, now)
     report(worker, batch, result.uncovered)
     name = batch_name(worker, batch)

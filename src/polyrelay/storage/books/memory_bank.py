@@ -201,18 +201,30 @@ class MemoryBank:
 
     def _found(self, of_meters: Iterable[str], worker: str) -> list[Pot]:
         wanted, mine = set(of_meters), self.slices_of.get(worker, {})
-        return [replace(pot, slice=mine.get(pot.id, 0)) for pot in self.pots.values() if pot.meter in wanted]
+        found = [
+            replace(pot, slice=mine.get(pot.id, 0), others={}, swapped={})
+            for pot in self.pots.values()
+            if pot.meter in wanted
+        ]
+        for pot in found:
+            pot.others.update(
+                (other, slices[pot.id])
+                for other, slices in self.slices_of.items()
+                if other != worker and pot.id in slices
+            )
+        return found
 
     def _write(self, found: Iterable[Pot], worker: str) -> None:
-        mine = self.slices_of.setdefault(worker, {})
         for pot in found:
             escrowed, spent = pot.escrowed + pot.gained - pot.charged, pot.spent + pot.charged + pot.direct
-            if min(escrowed, spent, pot.sliced()) < 0 or escrowed + spent > self.ceilings[pot.id]:
+            slices = {worker: pot.sliced(), **{other: pot.sliced_of(other) for other in pot.swapped}}
+            if min(escrowed, spent, *slices.values()) < 0 or escrowed + spent > self.ceilings[pot.id]:
                 raise BooksBroken(f"{pot.id}: {spent} spent and {escrowed} escrowed of {self.ceilings[pot.id]}")
             self.pots[pot.id].escrowed, self.pots[pot.id].spent = escrowed, spent
-            mine[pot.id] = pot.sliced()
-            if not mine[pot.id]:
-                del mine[pot.id]
+            for owner, amount in slices.items():
+                self.slices_of.setdefault(owner, {})[pot.id] = amount
+                if not amount:
+                    del self.slices_of[owner][pot.id]
 
     def _post(self, worker: str, batch: Batch) -> int:
         rows = [fitting(row) for row in batch.rows if not (row.indeterminate and row.id in self.exchanges)]
