@@ -29,7 +29,8 @@ class Operator:
 
 @pytest.fixture(scope="module")
 def operator(sandbox: Vendor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    with relay(tmp_path_factory.mktemp("relay"), channel("main", sandbox.base_url, '"m"')) as served:
+    config = channel("main", sandbox.base_url, '"m", "gift"') + '[[tariffs]]\nmodel = "gift"\nsell = { free = true }\n'
+    with relay(tmp_path_factory.mktemp("relay"), config) as served:
         yield Operator(served)
 
 
@@ -84,3 +85,10 @@ def test_a_model_that_the_file_prices_is_the_file_s_and_others_are_priced_at_onc
     refused = operator.call("POST", "/tariffs", {"model": "m", "sell": {"per_request": "1"}})
     assert (refused.status_code, refused.json()["code"]) == (409, "owned_by_file")
     operator.made("/tariffs", {"model": "elsewhere", "sell": {"per_request": "1"}})
+
+
+def test_what_is_given_away_is_counted(operator: Operator) -> None:
+    before = operator.call("GET", "/health").json()["unpaid_requests"]
+    assert operator.served.ask("gift").status_code == 200
+    assert operator.served.ask("m").status_code == 200
+    assert operator.call("GET", "/health").json()["unpaid_requests"] == before + 1

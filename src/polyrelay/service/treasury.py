@@ -104,6 +104,8 @@ class Treasury:
         """Why the journal takes no holds; None while it does."""
         self.unposted = 0
         """Exchanges ended in the journal and not yet posted."""
+        self.unpaid = 0
+        """Exchanges since the start whose price is zero: a price that was set so, as others are refused."""
         self._clock = clock
         self._wake = wake
         self._unsynced = unsynced
@@ -298,6 +300,8 @@ class Treasury:
             purse.free -= amount
             purse.held += amount
             purse.used_at = instant
+        if not amount:
+            self.unpaid += 1
         self._live[hold.exchange] = hold
         return hold
 

@@ -281,6 +281,7 @@ class Node:
             time.monotonic(),
             lambda: len(relay.snapshot.catalog.channels),
             plane.make(database, self.data, self._config, lambda: self._offer, partial(generation.bump, "keys")),
+            lambda: parts.books.treasury.unpaid,
         )
         billing = Billing(relay, SqlBillingReads(database), zone)
         return Application(ModelDirectory(relay), unready, control.on_first_use(instance), billing)

@@ -17,6 +17,8 @@ class Instance:
     """How many channels the configuration in force has."""
     plane: Plane | None = None
     """What it administers; without it there is nobody to identify, and so nothing but documentation."""
+    unpaid: Callable[[], int] = lambda: 0
+    """How many requests this process has served for an explicit price of zero."""
 
     def uptime(self) -> float:
         """Seconds since the start."""

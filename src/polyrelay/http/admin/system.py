@@ -18,12 +18,15 @@ router = gate.router("system")
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the instance is. `uptime` in seconds; `role` is that of the token that asks."""
+    """How the process that answers is. `uptime` in seconds; `unpaid_requests` those since its start whose price is
+    zero; `role` is that of the token that asks.
+    """
 
     status: Literal["ok"]
     version: str
     uptime: float
     channels: int
+    unpaid_requests: int
     role: str
 
 
@@ -36,6 +39,7 @@ async def health(request: Request) -> Response:
         "version": relay.version,
         "uptime": round(relay.uptime(), 3),
         "channels": relay.channels(),
+        "unpaid_requests": relay.unpaid(),
         "role": gate.holder(request).role.value,
     }
     return Response(msgspec.json.encode(found), media_type="application/json")
