@@ -100,8 +100,10 @@ def look(data: Path, worker: OpenWorker) -> Found:
 
 def lost(data: Path, found: Iterable[OpenWorker]) -> list[tuple[OpenWorker, State]]:
     """Workers past their lease whose journal is missing or damaged here: nothing but `give-up` ends them."""
-    looked = [(worker, look(data, worker).state) for worker in found if worker.lease <= 0]
-    return [(worker, state) for worker, state in looked if state in {"missing", "damaged"}]
+    looked: list[tuple[OpenWorker, State]] = [
+        (worker, look(data, worker).state) for worker in found if worker.lease <= 0
+    ]
+    return [each for each in looked if each[1] in {"missing", "damaged"}]
 
 
 def _examined(left: LeftBehind, worker: OpenWorker) -> Found:
