@@ -256,15 +256,17 @@ def test_doctor_looks_at_accounts_limits_and_journals(sandbox: Vendor, tmp_path:
     assert "journals" not in doctor(tmp_path, vip)[1]
     journal.append(b"not an entry")
     journal.close()
+    Journal.create(data / "journals" / "wk_1.0000", sync="off").close()
 
     code, found = doctor(tmp_path, config.replace("[[channels]]", "workers = 4\n[[channels]]", 1))
     assert code == 1
     assert found["customer groups"]["detail"].endswith(": vip")
     assert found["money"]["detail"] == "accounts with nothing to spend: poor"
     assert found["limits"]["detail"].endswith(f": key_defaults.concurrency, requests_per_minute of {key}")
-    assert found["journals"]["detail"] == "left behind by wk_0"
+    assert found["journals"]["detail"] == "left behind by wk_1"
     assert found["journal wk_0"]["state"] == "problem"
-    (data / "journals" / "wk_0.0000").unlink()
+    for name in ("wk_0.0000", "wk_1.0000"):
+        (data / "journals" / name).unlink()
     code, found = doctor(tmp_path, vip)
     assert code == 0
     assert not {"customer groups", "limits", "journals"} & found.keys()

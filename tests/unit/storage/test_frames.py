@@ -47,8 +47,22 @@ def test_every_record_comes_back_from_any_of_them_on(
     file, found = written(payloads)
     skipped = data.draw(st.integers(0, len(found)))
     offset = found[skipped - 1][0] if skipped else 0
-    assert read(file + tail, offset, buffer=buffer) == (found[skipped:], None)
+    damage = None if found or begins(tail) else 0
+    assert read(file + tail, offset, buffer=buffer) == (found[skipped:], damage)
     assert read(file + tail, offset, end=len(file), buffer=buffer) == (found[skipped:], None)
+
+
+def begins(tail: bytes) -> bool:
+    """Whether a writer that was stopped before its first record was whole could have left this file."""
+    written = tail.rstrip(b"\0")
+    return tail.startswith(frames.MAGIC) or frames.MAGIC.startswith(written)
+
+
+def test_a_file_of_something_else_is_damaged_from_its_first_byte() -> None:
+    for file in (b"x", frames.MAGIC[:2] + b"x", bytes(99) + b"x", b"notes\n"):
+        assert read(file) == ([], 0)
+    for file in (b"", bytes(99), frames.MAGIC[:2], frames.MAGIC[:2] + bytes(99), frames.MAGIC + b"torn"):
+        assert read(file) == ([], None)
 
 
 def flipped(at: int) -> bytes:
