@@ -48,7 +48,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     """A validated request in the relay's own words.
 
     `model` as the client named it; `stream` whether it asked for SSE; `input_bytes` the body's size in bytes;
-    `max_output` the client's cap on output tokens, None when it named none; `choices` is `n`.
+    `max_output` the client's cap on output tokens, None when it named none; `choices` is `n`. `capped` says whether an
+    upstream can be told how much output the funds allow: of an image or a song one gets all or nothing.
     """
 
     model: str
@@ -59,3 +60,4 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     billing: BillingGroup | None = None
     references: References = NO_REFERENCES
     demand: Demand = NO_DEMAND
+    capped: bool = True

@@ -21,7 +21,7 @@ from uvicorn._types import (
 from polyrelay.http.ports import Answered, Billing, Directory, Unready
 from polyrelay.kernel import errors
 from polyrelay.service.ports import HeaderList
-from polyrelay.wire.openai_chat import errors as wire_errors
+from polyrelay.wire import openai_errors as wire_errors
 
 MODELS = "/v1/models"
 ADMIN = "/admin/"

@@ -179,7 +179,12 @@ class Turns(HttpToolsProtocol):
         """Hand a relay request to the service."""
         answer = self._answer = Answer(self, request)
         inbound = Inbound(
-            request.surface or "", request.headers, request.take_body(), self.peer_of(request), request.arrived
+            request.surface or "",
+            request.headers,
+            request.take_body(),
+            self.peer_of(request),
+            request.arrived,
+            request.query,
         )
         try:
             exchange = request.settings.relay.open(inbound, answer)

@@ -1,12 +1,16 @@
 """The request that goes to a vendor, complete but for being sent."""
 
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 
+from polyrelay.exchange.operation import Operation
 from polyrelay.providers import registry
+from polyrelay.providers.profile import Auth
 from polyrelay.routing.channel import Candidate, Channel, Credential
+from polyrelay.wire.spoken import Sent
 
 PASSED_HEADERS = (b"openai-beta", b"traceparent", b"tracestate", b"idempotency-key")
 """Client headers a vendor may see. An allowlist: what is not named here stays with us, credentials above all."""
@@ -31,37 +35,61 @@ class OutboundRequest(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where and how a candidate is called; the same for every request, so it is made once per configuration."""
+    """Where and how a candidate is called; the same for every request, so it is made once per configuration.
+
+    `urls` has what can be asked of it. Implements `spoken.Upstream`.
+    """
 
     candidate: Candidate
-    url: str
-    fixed_headers: tuple[str, ...] = field(repr=False)
+    urls: Mapping[Operation, str]
+    json_headers: tuple[str, ...] = field(repr=False)
+    other_headers: tuple[str, ...] = field(repr=False)
+    """As `json_headers`, without the content type."""
     takes_stream_options: bool
     cap_field: str
     only_cap_field: bool
 
-    def request(self, headers: tuple[str, ...], body: bytes) -> OutboundRequest:
-        """`body` with the client's passed `headers` added."""
-        candidate = self.candidate
-        return OutboundRequest(candidate.channel, candidate.credential, self.url, self.fixed_headers, headers, body)
+    def serving(self, operations: tuple[Operation, ...]) -> Operation | None:
+        """The first of `operations` that can be asked of it."""
+        for operation in operations:
+            if operation in self.urls:
+                return operation
+        return None
+
+    def request(self, sent: Sent, headers: tuple[str, ...]) -> OutboundRequest:
+        """`sent` with the client's passed `headers` added."""
+        candidate, url = self.candidate, self.urls[sent.operation]
+        if sent.query:
+            url = f"{url}?{sent.query}"
+        fixed = self.json_headers
+        if sent.content_type is not None:
+            fixed, headers = self.other_headers, (f"content-type: {sent.content_type}", *headers)
+        return OutboundRequest(candidate.channel, candidate.credential, url, fixed, headers, sent.body)
 
 
 def endpoint(candidate: Candidate, user_agent: str) -> Endpoint:
     """The endpoint of `candidate`. Raises KeyError for a provider the registry does not name."""
     channel = candidate.channel
     profile = registry.PROFILES[channel.provider]
+    base = channel.base_url.rstrip("/")
+    shared = (f"user-agent: {user_agent}", *_authorization(profile.auth, candidate.credential.secret))
     return Endpoint(
         candidate,
-        channel.base_url.rstrip("/") + profile.chat_path,
-        (
-            "content-type: application/json",
-            f"user-agent: {user_agent}",
-            f"authorization: Bearer {candidate.credential.secret}",
-        ),
+        {operation: base + path for operation, path in profile.paths.items()},
+        ("content-type: application/json", *shared),
+        shared,
         profile.takes_stream_options,
         profile.cap_field,
         profile.only_cap_field,
     )
+
+
+def _authorization(auth: Auth, secret: str) -> tuple[str, ...]:
+    if auth == "none":
+        return ()
+    if auth == "basic":
+        return (f"authorization: Basic {b64encode(secret.encode()).decode('ascii')}",)
+    return (f"authorization: Bearer {secret}",)
 
 
 def passed(head: Mapping[bytes, bytes]) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Which channels serve which model."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from polyrelay.routing.channel import Candidate, Channel
 
@@ -11,9 +11,12 @@ Tier = tuple[tuple[Candidate, ...], ...]
 class Catalog:
     """An immutable index of the configured channels."""
 
-    def __init__(self, channels: Iterable[Channel]) -> None:
+    def __init__(
+        self, channels: Iterable[Channel], candidates: Mapping[Channel, tuple[Candidate, ...]] | None = None
+    ) -> None:
+        """`candidates`, where these channels have some already."""
         self.channels = tuple(channels)
-        self._candidates = {
+        self._candidates = candidates or {
             channel: tuple(Candidate(channel, credential) for credential in channel.credentials)
             for channel in self.channels
         }
@@ -23,6 +26,10 @@ class Catalog:
                 serving.setdefault(model, []).append(channel)
         self._tiers = {model: self._by_priority(found) for model, found in serving.items()}
 
+    def only(self, wanted: Container[Channel]) -> "Catalog":
+        """The part of it that these channels are, with the same candidates."""
+        return Catalog((channel for channel in self.channels if channel in wanted), self._candidates)
+
     @property
     def models(self) -> tuple[str, ...]:
         """Every model name a client may say, sorted."""
@@ -30,8 +37,8 @@ class Catalog:
 
     def candidates(self) -> Iterator[Candidate]:
         """Every candidate there is."""
-        for candidates in self._candidates.values():
-            yield from candidates
+        for channel in self.channels:
+            yield from self._candidates[channel]
 
     def tiers(self, model: str) -> tuple[Tier, ...]:
         """Who serves `model`, grouped by priority, the preferred group first; empty when nobody does."""

@@ -4,19 +4,18 @@ import msgspec
 
 from polyrelay.access import policy
 from polyrelay.access.principal import Principal
+from polyrelay.exchange import guess
 from polyrelay.exchange.call import Call
 from polyrelay.kernel import errors
 from polyrelay.routing.channel import Candidate
 from polyrelay.service.answers import Slip
 from polyrelay.service.ports import Head, Keys, Lease, Limits
-from polyrelay.wire.openai_chat.request import ChatRequest
+from polyrelay.wire.registry import Surface
+from polyrelay.wire.spoken import Request
 
 _SCHEME = b"bearer"
 ASSUMED_OUTPUT_TOKENS = 1024
 """Output tokens set aside against a token limit when the request names no cap; corrected when the answer is known."""
-
-BYTES_PER_TOKEN = 4
-"""Rule of thumb of OpenAI's tokenizer page for English text, used only to pace token limits."""
 
 
 class Admitted(msgspec.Struct, frozen=True, gc=False):
@@ -25,10 +24,10 @@ class Admitted(msgspec.Struct, frozen=True, gc=False):
     `asked_cost` says whether the client wants its charge told as `usage.cost`.
     """
 
-    surface: str
+    surface: Surface
     slip: Slip
     holder: Principal
-    request: ChatRequest
+    request: Request
     lease: Lease
     candidates: tuple[Candidate, ...]
     passed_headers: tuple[str, ...]
@@ -66,5 +65,5 @@ def principal(head: Head, peer: str, *, keys: Keys, now: float) -> Principal:
 
 def lease(holder: Principal, call: Call, limits: Limits) -> Lease:
     """Take one request, its estimated tokens and a place of every limit that applies. Raises `errors.RateLimited`."""
-    output = (call.max_output or ASSUMED_OUTPUT_TOKENS) * call.choices
-    return limits.take(holder, call.input_bytes // BYTES_PER_TOKEN + output, call.model)
+    output = (call.max_output or ASSUMED_OUTPUT_TOKENS) * call.choices if call.capped else 0
+    return limits.take(holder, call.input_bytes // guess.BYTES_PER_TOKEN + output, call.model)

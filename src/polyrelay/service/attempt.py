@@ -7,12 +7,13 @@ from polyrelay.exchange.faults import Fault, FaultKind
 from polyrelay.routing.channel import Candidate
 from polyrelay.service import secrecy, verdict
 from polyrelay.service.delivery import Delivery, Host, Observed
+from polyrelay.service.passing import PassingDelivery
 from polyrelay.service.ports import Flight, HeaderList, Take
 from polyrelay.service.stream import StreamDelivery
 from polyrelay.service.unary import Rejection, UnaryDelivery
+from polyrelay.wire.spoken import AnyReply, EventReply, Tongue, WholeReply
 
 _OK = 200
-_MEDIA = {True: b"text/event-stream", False: b"application/json"}
 
 
 class Exchange(Host, Protocol):
@@ -43,8 +44,8 @@ class Attempt:
         "_drainer",
         "_host",
         "_now",
-        "_stream",
-        "_strip_usage",
+        "_reply",
+        "_tongue",
         "answered",
         "candidate",
         "data",
@@ -54,11 +55,12 @@ class Attempt:
     flight: Flight
 
     def __init__(
-        self, host: Exchange, candidate: Candidate, *, stream: bool, strip_usage: bool, now: Callable[[], float]
+        self, host: Exchange, candidate: Candidate, reply: AnyReply, tongue: Tongue, now: Callable[[], float]
     ) -> None:
+        """`tongue` is the client's, `now` gives Unix seconds."""
         self._host = host
-        self._stream = stream
-        self._strip_usage = strip_usage
+        self._reply = reply
+        self._tongue = tongue
         self._now = now
         self._delivery: Delivery | None = None
         self._drainer: Drainer | None = None
@@ -107,18 +109,26 @@ class Attempt:
             self._host.crashed(defect)
 
     def _choose(self, status: int, headers: HeaderList) -> None:
-        if status in verdict.REQUEST_IS_WRONG:
-            self._deliver(Rejection(self._host, status, self._leaks))
-        elif status != _OK:
+        reply = self._reply
+        if status in verdict.REQUEST_IS_WRONG or status in reply.rejections:
+            self._deliver(Rejection(self._host, status, self._tongue, self._leaks))
+            return
+        if status != _OK:
             self._give_up(Fault(FaultKind.STATUS, "", status, verdict.retry_after(headers, self._now())))
-        elif not _is_media(headers, _MEDIA[self._stream]):
+            return
+        media_type = _media_type(headers)
+        if not _is_among(media_type, reply.media):
             self._give_up(Fault(FaultKind.GARBLED, "the answer has the wrong media type", status))
-        elif self._stream:
-            self.answered = True
-            self._deliver(StreamDelivery(self._host, strip_usage=self._strip_usage, leaks=self._leaks))
-        else:
-            self.answered = True
-            self._deliver(UnaryDelivery(self._host))
+            return
+        self.answered = True
+        self._deliver(self._delivery_of(reply, media_type))
+
+    def _delivery_of(self, reply: AnyReply, media_type: bytes) -> Delivery:
+        if isinstance(reply, EventReply):
+            return StreamDelivery(self._host, reply, leaks=self._leaks)
+        if isinstance(reply, WholeReply):
+            return UnaryDelivery(self._host, reply, media_type)
+        return PassingDelivery(self._host, reply, media_type)
 
     def _deliver(self, delivery: Delivery) -> None:
         self._delivery = delivery
@@ -137,9 +147,18 @@ def _unexpected(chunk: bytes) -> None:
     """Bytes before a head: there are none."""
 
 
-def _is_media(headers: HeaderList, wanted: bytes) -> bool:
-    """Whether the answer is `wanted`; one without a content type gets the benefit of the doubt."""
+def _media_type(headers: HeaderList) -> bytes:
+    """As the upstream wrote it, parameters and all; empty when it did not."""
     for name, value in headers:
         if name == b"content-type":
-            return value.partition(b";")[0].strip().lower() == wanted
-    return True
+            return value
+    return b""
+
+
+def _is_among(media_type: bytes, wanted: frozenset[bytes]) -> bool:
+    """Whether it is one that is wanted, or of a family that is; one that is not named gets the benefit of the doubt."""
+    essence = media_type.partition(b";")[0].strip().lower()
+    if not wanted or not essence or essence in wanted:
+        return True
+    family, slash, _ = essence.partition(b"/")
+    return family + slash in wanted

@@ -27,7 +27,7 @@ from polyrelay.service.answers import Headers
 from polyrelay.service.bank import BankAway
 from polyrelay.service.ports import HeaderList
 from polyrelay.service.relay import Relay
-from polyrelay.wire.openai_chat import errors as wire_errors
+from polyrelay.wire import openai_errors as wire_errors
 
 Answered = tuple[int, Headers, bytes]
 """Status, headers and body of a whole answer."""

@@ -31,8 +31,7 @@ from polyrelay.service.ports import Client, Hold, Order, Take, Timer, Wait
 from polyrelay.service.settle import CLIENT_CLOSED, Books
 from polyrelay.service.world import Snapshot, World
 from polyrelay.settings.root import Settings
-from polyrelay.wire.openai_chat import charge
-from polyrelay.wire.openai_chat import errors as wire_errors
+from polyrelay.wire.spoken import Tongue
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +54,7 @@ class Dispatch:
         "_snapshot",
         "_started",
         "_timer",
+        "_tongue",
         "_wait",
         "_world",
         "committed",
@@ -74,6 +74,7 @@ class Dispatch:
         self._snapshot = snapshot
         self._admitted = admitted
         self._client = client
+        self._tongue: Tongue = admitted.surface.tongue
         self._books = Books(world, admitted, on_close)
         self._drains = drains
         self._drain: Drain | None = None
@@ -102,7 +103,7 @@ class Dispatch:
         """
         admitted, call = self._admitted, self._admitted.request.call
         try:
-            order = Order(admitted.slip.exchange, admitted.holder, call, admitted.surface)
+            order = Order(admitted.slip.exchange, admitted.holder, call, admitted.surface.name)
             reserved = self._world.ledger.reserve(order, self)
         except BaseException:
             self._books.abandon()
@@ -224,8 +225,6 @@ class Dispatch:
 
     def answered(self, headers: Headers, body: bytes, observed: Observed) -> None:
         """A whole unary answer: book it, then hand it over."""
-        if self._admitted.asked_cost and observed.usage is not None:
-            body = charge.with_cost(body, self._price(observed.usage))
         common = self._common_headers()
         self._settle(observed, Outcome.COMPLETE, partial(self._reply, headers + common, body))
 
@@ -246,7 +245,7 @@ class Dispatch:
         """A committed answer broke off: book what was delivered; say so in-band, or cut a body that cannot say it."""
         self._drop_attempt()
         in_band = self._admitted.request.call.stream
-        ending = partial(self._finish, wire_errors.frame(refusal), close=True) if in_band else self._client.cut
+        ending = partial(self._finish, self._tongue.frame(refusal), close=True) if in_band else self._client.cut
         self._settle(observed, outcome, ending, error=refusal.code)
 
     def crashed(self, defect: Exception) -> None:
@@ -272,26 +271,22 @@ class Dispatch:
             return
         try:
             self._attempt = self._send(candidate)
+        except errors.Refusal as refusal:
+            self._refuse(refusal, Outcome.REFUSED)
         except Exception as defect:  # noqa: BLE001 - border: a defect of ours ends one exchange, and gives all back
             self.crashed(defect)
 
     def _send(self, candidate: Candidate) -> Attempt:
         request, call = self._admitted.request, self._admitted.request.call
         endpoint = self._snapshot.endpoints[candidate]
-        upstream_model = candidate.channel.models[call.model]
-        body = request.splice(
-            model=upstream_model if upstream_model != call.model else None,
-            ask_usage=call.stream and not request.asked_usage and endpoint.takes_stream_options,
-            cap=self._books.hold.cap,
-            cap_field=endpoint.cap_field,
-            only_cap_field=endpoint.only_cap_field,
-        )
-        attempt = Attempt(
-            self, candidate, stream=call.stream, strip_usage=not request.asked_usage, now=self._world.clock.wall
-        )
+        operation = endpoint.serving(request.operations)
+        if operation is None:
+            raise errors.InternalFault("a channel was chosen that does not offer the call")
+        sent = request.outbound(operation, endpoint, candidate.channel.models[call.model], self._books.hold.cap)
+        attempt = Attempt(self, candidate, sent.reply, self._tongue, self._world.clock.wall)
         self._books.channel = candidate.channel
         self._books.attempts += 1
-        attempt.flight = self._world.upstream.send(endpoint.request(self._admitted.passed_headers, body), attempt)
+        attempt.flight = self._world.upstream.send(endpoint.request(sent, self._admitted.passed_headers), attempt)
         if self._paused:
             attempt.flight.pause()
         return attempt
@@ -338,9 +333,9 @@ class Dispatch:
         common = self._common_headers()
         self._void(outcome, status=refusal.status, error=refusal.code)
         if self._started:
-            self._finish(wire_errors.frame(refusal), close=True)
+            self._finish(self._tongue.frame(refusal), close=True)
             return
-        status, headers, body = wire_errors.render(refusal)
+        status, headers, body = self._tongue.render(refusal)
         self._client.reply(status, [*headers, *common], body)
 
     def _settle(

@@ -31,7 +31,8 @@ class Inbound(msgspec.Struct, gc=False):
     """One request, its body complete.
 
     `surface` names the protocol and its flavour (`openai_chat`, `aitoearn_chat`); `headers` are the client's, names in
-    lower case; `peer` the client's address after trusted proxies; `arrived` monotonic seconds at the first byte.
+    lower case; `peer` the client's address after trusted proxies; `arrived` monotonic seconds at the first byte;
+    `query` what follows the question mark. Implements `spoken.Incoming`.
     """
 
     surface: str
@@ -39,6 +40,7 @@ class Inbound(msgspec.Struct, gc=False):
     body: bytes
     peer: str
     arrived: float
+    query: bytes = b""
 
 
 class Client(Protocol):

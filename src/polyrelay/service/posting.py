@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from polyrelay.exchange import guess
 from polyrelay.exchange.outcome import Outcome
 from polyrelay.exchange.usage import Usage
 from polyrelay.kernel.errors import PolyrelayError
@@ -18,7 +19,6 @@ from polyrelay.metering.book import Unpriced
 from polyrelay.metering.rate import BadUsage
 from polyrelay.metering.sheet import Factor
 from polyrelay.metering.tariff import Quote, Source
-from polyrelay.service.admit import BYTES_PER_TOKEN
 from polyrelay.service.bank import Row
 
 CRASHED = "relay_crashed"
@@ -116,7 +116,7 @@ class Transcript:
 
     def _estimated(self, held: Held, facts: Facts) -> Settled:
         """The prompt's estimate, at most the hold."""
-        usage = Usage(input_text=-(-held.input_bytes // BYTES_PER_TOKEN), estimated=True)
+        usage = Usage(input_text=guess.tokens(held.input_bytes), estimated=True)
         quote = self._stated(self._quotes, held.quote)
         due = min(self._amount(usage, quote, held.amount), held.amount)
         return Settled(held.exchange, held.at, held.payer, held.quote, held.amount, due, 0, usage, facts)

@@ -17,8 +17,6 @@ from polyrelay.service.drain import Drain
 from polyrelay.service.ports import Client, Head, HeaderList, Inbound, Record
 from polyrelay.service.world import Snapshot, World
 from polyrelay.wire import registry
-from polyrelay.wire.openai_chat import errors as wire_errors
-from polyrelay.wire.openai_chat import request as wire_request
 
 logger = logging.getLogger(__name__)
 
@@ -95,16 +93,16 @@ class Relay:
         holder = admit.principal(head, inbound.peer, keys=world.keys, now=world.clock.wall())
         caller.holder = holder
         surface = registry.SURFACES[inbound.surface]
-        request = wire_request.read(inbound.body, billing_extras=surface.billing_extras)
+        request = surface.read(inbound)
         call = request.call
         caller.model = call.model
         policy.check_model(holder, call.model)
-        candidates = snapshot.candidates(call, hash(slip.exchange))
+        candidates = snapshot.candidates(call.model, request.operations, hash(slip.exchange))
         if not candidates:
             raise model_not_found(call.model)
         passed = outbound.passed(head)
         lease = admit.lease(holder, call, world.limits)
-        admitted = Admitted(inbound.surface, slip, holder, request, lease, candidates, passed, answers.asks_cost(head))
+        admitted = Admitted(surface, slip, holder, request, lease, candidates, passed, answers.asks_cost(head))
         self.in_flight += 1
         return Dispatch(world, snapshot, admitted, client, self._closed, self._drains)
 
@@ -113,7 +111,7 @@ class Relay:
 
     def _refuse(self, slip: Slip, surface: str, refusal: errors.Refusal, client: Client, caller: Caller) -> None:
         now = self.world.clock.monotonic()
-        status, headers, body = wire_errors.render(refusal)
+        status, headers, body = registry.SURFACES[surface].tongue.render(refusal)
         client.reply(status, [*headers, *slip.headers(now)], body)
         record = Record(
             exchange=slip.exchange,

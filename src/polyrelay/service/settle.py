@@ -5,12 +5,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from polyrelay.exchange.call import Call
 from polyrelay.exchange.outcome import Outcome
 from polyrelay.exchange.usage import Usage
 from polyrelay.kernel.money import Nanos
 from polyrelay.routing.channel import Channel
-from polyrelay.service.admit import BYTES_PER_TOKEN, Admitted
+from polyrelay.service.admit import Admitted
 from polyrelay.service.delivery import Observed
 from polyrelay.service.ports import Hold, Record
 from polyrelay.service.world import World
@@ -20,21 +19,6 @@ logger = logging.getLogger(__name__)
 
 CLIENT_CLOSED = 499
 """Status in records of an exchange whose client left before an answer; nginx's number for the same."""
-
-
-def estimated(call: Call, delivered: int, cap: int | None) -> Usage:
-    """Usage from bytes: the text of the body in, `delivered` content bytes out, marked estimated.
-
-    Never more than a hold for `call` covers, whose bound counts a token for each byte of text, and at most `cap` tokens
-    out (None: what the client asked for, if it said) for each choice. Tokens of media cannot be told from bytes: none.
-    """
-    output = -(-delivered // BYTES_PER_TOKEN)
-    most = cap if cap is not None else call.max_output
-    return Usage(
-        input_text=-(-max(call.input_bytes - call.references.inline_bytes, 0) // BYTES_PER_TOKEN),
-        output_text=output if most is None else min(output, most * call.choices),
-        estimated=True,
-    )
 
 
 class Books:
@@ -88,7 +72,7 @@ class Books:
         """
         usage = observed.usage
         if usage is None:
-            usage = estimated(self._admitted.request.call, observed.delivered, self.hold.cap)
+            usage = self._admitted.request.unstated(observed.delivered, self.hold.cap)
         record = self._record(usage, outcome, status=status, finish=observed.finish, error=error)
         try:
             charge = self._world.ledger.settle(self.hold, record, then)
@@ -136,7 +120,7 @@ class Books:
         return Record(
             exchange=slip.exchange,
             label=slip.label,
-            surface=admitted.surface,
+            surface=admitted.surface.name,
             account=admitted.holder.account,
             key=admitted.holder.key_id,
             model=admitted.request.call.model,

@@ -6,7 +6,7 @@ from polyrelay.kernel import bounds
 from polyrelay.service import answers, verdict
 from polyrelay.service.delivery import Host, Leaks, Observed
 from polyrelay.wire import sse
-from polyrelay.wire.openai_chat.tap import StreamTap
+from polyrelay.wire.spoken import EventReply
 
 
 class StreamDelivery:
@@ -14,10 +14,10 @@ class StreamDelivery:
 
     __slots__ = ("_held", "_held_bytes", "_leaks", "_over", "_tap", "host")
 
-    def __init__(self, host: Host, *, strip_usage: bool, leaks: Leaks) -> None:
+    def __init__(self, host: Host, reply: EventReply, *, leaks: Leaks) -> None:
         self.host = host
         self._leaks = leaks
-        self._tap = StreamTap(strip_usage=strip_usage, price=host.price)
+        self._tap = reply.tap(host.price)
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._over = False
@@ -65,8 +65,12 @@ class StreamDelivery:
             self._break(Fault(FaultKind.CUT, "the stream ended without a finish reason"))
 
     def failed(self, fault: Fault) -> None:
-        """The upstream broke off."""
-        if not self._over:
+        """The upstream broke off; after its last event that costs nobody anything."""
+        if self._over:
+            return
+        if self.host.committed and self._tap.final:
+            self.ended()
+        else:
             self._break(fault)
 
     def _break(self, fault: Fault) -> None:

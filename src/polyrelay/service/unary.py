@@ -1,4 +1,4 @@
-"""Delivers an answer that is one JSON body, and the rejections that vendors send instead."""
+"""Delivers an answer that is one body, and the rejections that vendors send instead."""
 
 from polyrelay.exchange.faults import Fault, FaultKind
 from polyrelay.exchange.outcome import Outcome
@@ -6,20 +6,22 @@ from polyrelay.kernel import bounds
 from polyrelay.service import verdict
 from polyrelay.service.answers import Headers
 from polyrelay.service.delivery import Host, Leaks, Observed
-from polyrelay.wire.openai_chat import answer
-from polyrelay.wire.openai_chat import errors as wire_errors
+from polyrelay.wire.spoken import JSON, Tongue, WholeReply
 
 _TAIL_BYTES = 64 * 1024
-_JSON: Headers = [(b"content-type", b"application/json")]
+_JSON: Headers = [(b"content-type", JSON)]
 
 
 class UnaryDelivery:
     """Buffers up to the bound `unary_bytes`, so that a bad answer can still fail over; streams what is larger."""
 
-    __slots__ = ("_bound", "_chunks", "_passed", "_size", "_tail", "host")
+    __slots__ = ("_bound", "_chunks", "_media_type", "_passed", "_reply", "_size", "_tail", "host")
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, reply: WholeReply, media_type: bytes) -> None:
+        """`media_type` as the upstream named it, empty when it did not."""
         self.host = host
+        self._reply = reply
+        self._media_type = media_type
         self._bound = host.settings.bounds.unary_bytes
         self._chunks: list[bytes] = []
         self._size = 0
@@ -36,7 +38,7 @@ class UnaryDelivery:
         self._chunks.append(chunk)
         if self._size <= self._bound:
             return
-        if not self.host.committed and not self.host.commit(_JSON):
+        if not self.host.committed and not self.host.commit(self._headers()):
             return
         passed, self._chunks = b"".join(self._chunks[:-1]), self._chunks[-1:]
         self._tail = (self._tail + passed)[-_TAIL_BYTES:]
@@ -48,18 +50,21 @@ class UnaryDelivery:
         """Judge and hand over."""
         body = b"".join(self._chunks)
         if self.host.committed:
-            usage = answer.tail_usage((self._tail + body)[-_TAIL_BYTES:])
+            usage = self._reply.observe_tail((self._tail + body)[-_TAIL_BYTES:])
             self.host.finished(Observed(usage, delivered=self._size), body, Outcome.COMPLETE)
             return
-        seen = answer.observe(body)
+        seen = self._reply.observe(body)
         if seen.empty:
             self.host.failed(Fault(FaultKind.EMPTY, "the answer has no content"))
         elif seen.garbled:
-            self.host.failed(Fault(FaultKind.GARBLED, "the answer is not a JSON object"))
+            self.host.failed(Fault(FaultKind.GARBLED, "the answer is not what the protocol says"))
         elif seen.error:
             self.host.failed(Fault(FaultKind.ERROR_FIRST, "a 200 whose body is an error"))
         else:
-            self.host.answered(_JSON, body, Observed(seen.usage, seen.finish, seen.content_bytes))
+            price = self.host.price
+            cost = price(seen.usage) if price is not None and seen.usage is not None else None
+            observed = Observed(seen.usage, seen.finish, seen.content_bytes)
+            self.host.answered(self._headers(), self._reply.rendered(body, cost), observed)
 
     def failed(self, fault: Fault) -> None:
         """The upstream broke off."""
@@ -68,15 +73,19 @@ class UnaryDelivery:
         else:
             self.host.failed(fault)
 
+    def _headers(self) -> Headers:
+        return [(b"content-type", self._reply.media_type(self._media_type))]
+
 
 class Rejection:
     """A 4xx that blames the request: passed on as the vendor wrote it, if it is in the protocol's shape."""
 
-    __slots__ = ("_chunks", "_leaks", "_size", "_status", "host")
+    __slots__ = ("_chunks", "_leaks", "_size", "_status", "_tongue", "host")
 
-    def __init__(self, host: Host, status: int, leaks: Leaks) -> None:
+    def __init__(self, host: Host, status: int, tongue: Tongue, leaks: Leaks) -> None:
         self.host = host
         self._status = status
+        self._tongue = tongue
         self._leaks = leaks
         self._chunks: list[bytes] = []
         self._size = 0
@@ -94,8 +103,8 @@ class Rejection:
     def ended(self) -> None:
         """Pass it on, or say in our words that the vendor refused."""
         body = b"".join(self._chunks)
-        if self._size > bounds.ERROR_BODY_BYTES or not wire_errors.is_native(body) or self._leaks(body):
-            _, _, body = wire_errors.render(verdict.rejected())
+        if self._size > bounds.ERROR_BODY_BYTES or not self._tongue.is_native(body) or self._leaks(body):
+            _, _, body = self._tongue.render(verdict.rejected())
         self.host.rejected(self._status, list(_JSON), body)
 
     def failed(self, fault: Fault) -> None:

@@ -53,7 +53,7 @@ class Waiting:
         self.late = False
         self.recalled = False
         self.floor: int = bound.amount
-        if order.principal.hold_policy == "clamp" and bound.output > FLOOR_TOKENS:
+        if order.principal.hold_policy == "clamp" and order.call.capped and bound.output > FLOOR_TOKENS:
             self.floor = estimate.cost(order.call, pin.quote, FLOOR_TOKENS)
         self._queue = queue
         queue.add(self)

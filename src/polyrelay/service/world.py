@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from polyrelay.exchange.call import Call
+from polyrelay.exchange.operation import Operation
 from polyrelay.kernel.clock import Clock
 from polyrelay.providers import outbound
 from polyrelay.routing import select
@@ -12,6 +12,8 @@ from polyrelay.routing.catalog import Catalog
 from polyrelay.routing.channel import Candidate
 from polyrelay.service.ports import Keys, Ledger, Limits, Records, Timers, Upstream
 from polyrelay.settings.root import Settings
+
+Operations = tuple[Operation, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +23,19 @@ class Snapshot:
     settings: Settings
     catalog: Catalog
     endpoints: dict[Candidate, outbound.Endpoint] = field(repr=False)
+    _catalogs: dict[Operations, Catalog] = field(default_factory=dict, repr=False)
+    """The part of `catalog` that can be asked for one of some operations, by these."""
 
-    def candidates(self, call: Call, seed: int) -> tuple[Candidate, ...]:
-        """Who may serve `call`, best first; empty when nobody does."""
-        return select.order(self.catalog.tiers(call.model), seed)
+    def candidates(self, model: str, operations: Operations, seed: int) -> tuple[Candidate, ...]:
+        """Who may serve a call for `model` by one of `operations`, best first; empty when nobody does."""
+        catalog = self._catalogs.get(operations)
+        if catalog is None:
+            catalog = self._catalogs[operations] = self._serving(operations)
+        return select.order(catalog.tiers(model), seed)
+
+    def _serving(self, operations: Operations) -> Catalog:
+        serving = {each.channel for each, endpoint in self.endpoints.items() if endpoint.serving(operations)}
+        return self.catalog.only(serving)
 
 
 def snapshot(settings: Settings, catalog: Catalog, user_agent: str) -> Snapshot:

@@ -1,22 +1,32 @@
-"""The surfaces the relay offers: which protocol and flavour is spoken at which path."""
+"""The surfaces the relay offers: at which path which operation may be asked for, in whose words."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
+
+from polyrelay.wire import openai_errors
+from polyrelay.wire.openai_chat import request as chat
+from polyrelay.wire.spoken import Incoming, Request, Tongue
 
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """One POST route. `billing_extras` says whether `billingGroupId` and `source` are the relay's (WIRE 1.2)."""
+    """One POST route. `read` checks a request (raises `errors.Refusal`), `tongue` says no."""
 
     name: str
     path: str
-    billing_extras: bool = False
+    read: Callable[[Incoming], Request]
+    tongue: Tongue = openai_errors
+
+
+def _chat(incoming: Incoming, *, billing_extras: bool) -> Request:
+    return chat.read(incoming.body, billing_extras=billing_extras)
 
 
 _SURFACES = (
-    Surface("openai_chat", "/v1/chat/completions"),
-    Surface("aitoearn_chat", "/api/ai/chat/completions", billing_extras=True),
+    Surface("openai_chat", "/v1/chat/completions", partial(_chat, billing_extras=False)),
+    Surface("aitoearn_chat", "/api/ai/chat/completions", partial(_chat, billing_extras=True)),
 )
 
 SURFACES: Mapping[str, Surface] = MappingProxyType({surface.name: surface for surface in _SURFACES})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from polyrelay.kernel import errors
-from polyrelay.wire.openai_chat import errors as openai_errors
+from polyrelay.wire import openai_errors
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))

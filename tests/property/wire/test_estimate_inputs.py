@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyrelay.exchange.call import NO_REFERENCES
-from polyrelay.wire import members
-from polyrelay.wire.openai_chat import charge, request
+from polyrelay.wire import charge, members
+from polyrelay.wire.openai_chat import request
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 VALUES = st.recursive(

@@ -1,9 +1,14 @@
 import pytest
 
+from polyrelay.exchange.operation import Operation
 from polyrelay.providers import outbound
 from polyrelay.routing.channel import Candidate, Channel, Credential
+from polyrelay.wire.openai_chat import replies
+from polyrelay.wire.spoken import Sent
 
 SECRET = "vendor-secret"
+CALL = Sent(Operation.CHAT, b"{}", replies.WHOLE)
+PRIVATE = Sent(Operation.CHAT, b"private", replies.WHOLE)
 
 
 def candidate(provider: str = "openai", base_url: str = "https://api.example/v1") -> Candidate:
@@ -14,12 +19,12 @@ def candidate(provider: str = "openai", base_url: str = "https://api.example/v1"
 @pytest.mark.parametrize("base_url", ["https://api.example/v1", "https://api.example/v1/"])
 def test_the_address_is_the_channels_and_the_vendors_path(base_url: str) -> None:
     found = outbound.endpoint(candidate(base_url=base_url), "polyrelay/1")
-    assert found.url == "https://api.example/v1/chat/completions"
+    assert found.urls[Operation.CHAT] == "https://api.example/v1/chat/completions"
 
 
 def test_a_request_carries_the_channels_key_and_the_clients_passed_headers() -> None:
     chosen = candidate()
-    request = outbound.endpoint(chosen, "polyrelay/1").request(("traceparent: 00-1",), b"{}")
+    request = outbound.endpoint(chosen, "polyrelay/1").request(CALL, ("traceparent: 00-1",))
     assert (request.channel, request.credential) == (chosen.channel, chosen.credential)
     assert request.fixed_headers == (
         "content-type: application/json",
@@ -29,10 +34,24 @@ def test_a_request_carries_the_channels_key_and_the_clients_passed_headers() -> 
     assert (request.headers, request.body) == (("traceparent: 00-1",), b"{}")
 
 
+def test_another_body_goes_with_its_own_media_type() -> None:
+    sent = Sent(Operation.TRANSCRIPTION, b"--x--", replies.WHOLE, "multipart/form-data; boundary=x", "output=txt")
+    request = outbound.endpoint(candidate(), "polyrelay/1").request(sent, ())
+    assert request.url == "https://api.example/v1/audio/transcriptions?output=txt"
+    assert "content-type: application/json" not in request.fixed_headers
+    assert request.headers == ("content-type: multipart/form-data; boundary=x",)
+
+
+def test_an_endpoint_is_asked_for_the_best_of_what_it_offers() -> None:
+    found = outbound.endpoint(candidate("deepseek"), "polyrelay/1")
+    assert found.serving((Operation.SPEECH, Operation.CHAT)) is Operation.CHAT
+    assert found.serving((Operation.SPEECH,)) is None
+
+
 def test_no_repr_shows_the_key() -> None:
     found = outbound.endpoint(candidate(), "polyrelay/1")
-    assert SECRET not in repr(found) + repr(found.request((), b"private"))
-    assert "private" not in repr(found.request((), b"private"))
+    assert SECRET not in repr(found) + repr(found.request(PRIVATE, ()))
+    assert "private" not in repr(found.request(PRIVATE, ()))
 
 
 def test_an_unknown_vendor_is_a_mistake_of_the_caller() -> None:

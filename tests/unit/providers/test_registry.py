@@ -12,7 +12,8 @@ def test_a_profile_is_filed_under_its_name_and_has_a_path(name: str) -> None:
     profile = PROFILES[name]
     assert profile.name == name
     assert profile.title
-    assert profile.chat_path.startswith("/")
+    assert profile.paths
+    assert all(path.startswith("/") for path in profile.paths.values())
 
 
 def test_mistral_is_not_asked_for_usage_it_would_refuse() -> None:

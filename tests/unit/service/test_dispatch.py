@@ -14,6 +14,7 @@ from polyrelay.settings.bounds import Bounds
 from polyrelay.settings.root import AnswerSettings
 from polyrelay.upstream.recorded import Answer
 from polyrelay.wire.openai_chat import answer
+from polyrelay.wire.spoken import Seen
 from support.stage import (
     DONE,
     HOLDER,
@@ -303,7 +304,7 @@ def test_leaving_after_delivery_is_charged_by_estimate_once() -> None:
 def test_a_defect_of_ours_ends_one_exchange_and_shows_nothing(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(body: bytes) -> answer.Observed:
+    def broken(_: bytes) -> Seen:
         raise RuntimeError("inner secret")
 
     stage = Stage(whole())

@@ -10,10 +10,10 @@ import pytest
 
 from polyrelay.access.principal import KeyLimits
 from polyrelay.exchange.call import Call, References
+from polyrelay.exchange.guess import estimated
 from polyrelay.exchange.outcome import Outcome
 from polyrelay.kernel import errors
 from polyrelay.service.dispatch import Dispatch
-from polyrelay.service.settle import estimated
 from polyrelay.settings.bounds import Bounds
 from polyrelay.storage.books.memory_ledger import MemoryWait
 from polyrelay.upstream.recorded import Answer

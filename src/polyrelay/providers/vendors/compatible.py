@@ -1,5 +1,5 @@
-"""Any server that speaks OpenAI chat completions: vLLM, SGLang, Ollama, another relay."""
+"""Any server that speaks OpenAI's protocol: vLLM, SGLang, Ollama, another relay."""
 
-from polyrelay.providers.profile import Profile
+from polyrelay.providers.profile import OPENAI, Profile
 
-PROFILE = Profile(name="openai_compatible", title="OpenAI compatible")
+PROFILE = Profile(name="openai_compatible", title="OpenAI compatible", paths=OPENAI)

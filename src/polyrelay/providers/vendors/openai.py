@@ -1,5 +1,5 @@
 """OpenAI itself. Its reasoning models refuse `max_tokens`; all its chat models take `max_completion_tokens`."""
 
-from polyrelay.providers.profile import Profile
+from polyrelay.providers.profile import OPENAI, Profile
 
-PROFILE = Profile(name="openai", title="OpenAI", cap_field="max_completion_tokens")
+PROFILE = Profile(name="openai", title="OpenAI", paths=OPENAI, cap_field="max_completion_tokens")

@@ -6,6 +6,7 @@ import msgspec
 
 from polyrelay.exchange.usage import Usage
 from polyrelay.wire.openai_chat import reply, usage
+from polyrelay.wire.spoken import Seen
 
 _USAGE_KEY = b'"usage"'
 _TAIL_ATTEMPTS = 8
@@ -14,35 +15,20 @@ _TAIL_ATTEMPTS = 8
 _TAIL = msgspec.json.Decoder(dict[str, Any])
 
 
-class Observed(msgspec.Struct, frozen=True, gc=False):
-    """What an answer says.
-
-    `error`: it has a top-level error that is not null. `garbled`: it is not a JSON object. `empty`: there is no body,
-    or no choice with anything in it. `content_bytes`: UTF-8 bytes of generated text.
-    """
-
-    usage: Usage | None = None
-    finish: str | None = None
-    content_bytes: int = 0
-    error: bool = False
-    empty: bool = False
-    garbled: bool = False
-
-
-def observe(body: bytes) -> Observed:
+def observe(body: bytes) -> Seen:
     """Read a complete answer. Never raises."""
     if not body.strip():
-        return Observed(empty=True)
+        return Seen(empty=True)
     seen = reply.read(body)
     if seen is None:
-        return Observed(garbled=True)
+        return Seen(garbled=True)
     finish, content_bytes = None, 0
     for choice in seen.choices or ():
         finish = choice.finish_reason or finish
         said = choice.message or choice.delta
         if said is not None:
             content_bytes += reply.text_bytes(said)
-    return Observed(
+    return Seen(
         usage=usage.normalise(seen.usage) if seen.usage else None,
         finish=finish,
         content_bytes=content_bytes,

@@ -1,15 +1,20 @@
 """Reads a chat completion request and splices the few bytes an upstream must see differently."""
 
 from collections.abc import Collection
+from typing import ClassVar
 
 import msgspec
 
+from polyrelay.exchange import guess
 from polyrelay.exchange.call import BillingGroup, Call
+from polyrelay.exchange.operation import Operation
+from polyrelay.exchange.usage import Usage
 from polyrelay.kernel.errors import InvalidRequest
-from polyrelay.wire import echo, members, outline
+from polyrelay.wire import echo, members, outline, violations
 from polyrelay.wire.members import Edit, Span, UnreadableError
-from polyrelay.wire.openai_chat import media, schema, violations
+from polyrelay.wire.openai_chat import media, replies, schema
 from polyrelay.wire.outline import Outline
+from polyrelay.wire.spoken import Sent, Upstream
 
 DEFAULT_SOURCE = "ai_chat"
 """AiToEarn's consumption source when a request names none (WIRE 1.2)."""
@@ -37,6 +42,26 @@ class ChatRequest(msgspec.Struct, frozen=True, gc=False):
     max_completion_tokens: int | None
     usage_edit: Edit | None
     removals: tuple[Edit, ...]
+
+    operations: ClassVar = (Operation.CHAT,)
+
+    def outbound(self, operation: Operation, upstream: Upstream, model: str, cap: int | None) -> Sent:
+        """See `spoken.Request`."""
+        stream = self.call.stream
+        body = self.splice(
+            model=model,
+            ask_usage=stream and not self.asked_usage and upstream.takes_stream_options,
+            cap=cap,
+            cap_field=upstream.cap_field,
+            only_cap_field=upstream.only_cap_field,
+        )
+        if not stream:
+            return Sent(operation, body, replies.WHOLE)
+        return Sent(operation, body, replies.STREAM if self.asked_usage else replies.STRIPPED_STREAM)
+
+    def unstated(self, delivered: int, cap: int | None) -> Usage:
+        """See `spoken.Request`."""
+        return guess.estimated(self.call, delivered, cap)
 
     def splice(
         self,
@@ -168,7 +193,7 @@ def _decode(text: bytes, *, billing_extras: bool) -> tuple[schema.ChatForm, Bill
             return schema.decode(text), None
         form = schema.decode_billed(text)
     except msgspec.ValidationError as error:
-        raise violations.refusal(str(error)) from None
+        raise violations.refusal(str(error), schema.SUPPORTED) from None
     except RecursionError:
         raise InvalidRequest("The JSON body of your request is nested too deep.", code="nested_too_deep") from None
     return form, BillingGroup(form.billing_group, form.source or DEFAULT_SOURCE)

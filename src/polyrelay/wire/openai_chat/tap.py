@@ -1,13 +1,12 @@
 """Observes an upstream's chat stream while its bytes pass, and withholds what the client did not ask for."""
 
-from collections.abc import Callable
-
 from msgspec import UNSET
 
 from polyrelay.exchange.usage import Usage
 from polyrelay.kernel import bounds
-from polyrelay.wire import members, sse
-from polyrelay.wire.openai_chat import charge, reply, usage
+from polyrelay.wire import charge, members, sse
+from polyrelay.wire.openai_chat import reply, usage
+from polyrelay.wire.spoken import Price
 
 _DONE = b"[DONE]"
 _NULL_USAGE_END = b',"usage":null}'
@@ -40,7 +39,7 @@ class StreamTap:
         "usage",
     )
 
-    def __init__(self, *, strip_usage: bool, price: Callable[[Usage], bytes] | None = None) -> None:
+    def __init__(self, *, strip_usage: bool, price: Price | None = None) -> None:
         """`strip_usage` withholds usage chunks and removes top-level `usage` members: the client did not ask.
 
         `price`, for a client that asked for its charge, gives the charge for the usage so far as a JSON number; every
@@ -58,6 +57,11 @@ class StreamTap:
         self.terminator: bytes | None = None
         self._finished: set[int] = set()
         self._framer = sse.Framer()
+
+    @property
+    def final(self) -> bool:
+        """Never: a chat stream says `[DONE]`."""
+        return False
 
     @property
     def done(self) -> bool:

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from polyrelay.exchange.usage import Usage
-from polyrelay.wire.openai_chat.answer import Observed, observe, tail_usage
+from polyrelay.wire.openai_chat.answer import observe, tail_usage
+from polyrelay.wire.spoken import Seen
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2}
 SEEN = Usage(input_text=3, output_text=2)
@@ -20,30 +21,30 @@ def answer(*messages: dict[str, Any], finish: str | None = "stop", **members: An
     [
         (
             answer({"role": "assistant", "content": "é"}, usage=USAGE),
-            Observed(usage=SEEN, finish="stop", content_bytes=2),
+            Seen(usage=SEEN, finish="stop", content_bytes=2),
         ),
-        (answer({"content": "a"}, {"content": "b", "refusal": "c"}), Observed(finish="stop", content_bytes=3)),
+        (answer({"content": "a"}, {"content": "b", "refusal": "c"}), Seen(finish="stop", content_bytes=3)),
         (
             answer({"content": None, "tool_calls": [{"id": "x", "function": {"name": "f", "arguments": "{}"}}]}),
-            Observed(finish="stop", content_bytes=3),
+            Seen(finish="stop", content_bytes=3),
         ),
-        (answer({"content": ""}), Observed(finish="stop")),
-        (answer({"role": "assistant", "content": ""}, finish=None), Observed(empty=True)),
-        (answer(), Observed(empty=True)),
-        (answer(usage=USAGE), Observed(empty=True, usage=SEEN)),
-        (b'{"code":500,"msg":"busy"}', Observed(empty=True)),
-        (b'{"error":{"message":"x"}}', Observed(error=True, empty=True)),
-        (b'{"error":null,"choices":[{"message":{"content":"x"}}]}', Observed(content_bytes=1)),
-        (b"", Observed(empty=True)),
-        (b" \n", Observed(empty=True)),
-        (b"<html>", Observed(garbled=True)),
-        (b"[]", Observed(garbled=True)),
-        (b'{"choices":[', Observed(garbled=True)),
-        (answer({"content": "x"}, usage={"prompt_tokens": "3"}), Observed(finish="stop", content_bytes=1)),
-        (answer({"content": [{"type": "text", "text": "abc"}]}), Observed(finish="stop", content_bytes=3)),
+        (answer({"content": ""}), Seen(finish="stop")),
+        (answer({"role": "assistant", "content": ""}, finish=None), Seen(empty=True)),
+        (answer(), Seen(empty=True)),
+        (answer(usage=USAGE), Seen(empty=True, usage=SEEN)),
+        (b'{"code":500,"msg":"busy"}', Seen(empty=True)),
+        (b'{"error":{"message":"x"}}', Seen(error=True, empty=True)),
+        (b'{"error":null,"choices":[{"message":{"content":"x"}}]}', Seen(content_bytes=1)),
+        (b"", Seen(empty=True)),
+        (b" \n", Seen(empty=True)),
+        (b"<html>", Seen(garbled=True)),
+        (b"[]", Seen(garbled=True)),
+        (b'{"choices":[', Seen(garbled=True)),
+        (answer({"content": "x"}, usage={"prompt_tokens": "3"}), Seen(finish="stop", content_bytes=1)),
+        (answer({"content": [{"type": "text", "text": "abc"}]}), Seen(finish="stop", content_bytes=3)),
     ],
 )
-def test_an_answer_is_observed(body: bytes, expected: Observed) -> None:
+def test_an_answer_is_observed(body: bytes, expected: Seen) -> None:
     assert observe(body) == expected
 
 

@@ -10,7 +10,6 @@ from types import MappingProxyType
 
 from polyrelay.kernel.errors import InvalidRequest
 from polyrelay.wire import echo
-from polyrelay.wire.openai_chat.schema import SUPPORTED
 
 _PLACE = re.compile(r" - at `(?:key` in `)?\$?\.?([^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `([^`]+)`")
@@ -50,8 +49,10 @@ _LENGTH_CODES: Mapping[tuple[str, str], tuple[str, str, str]] = MappingProxyType
 )
 
 
-def refusal(complaint: str) -> InvalidRequest:
-    """The refusal for a message of `msgspec.ValidationError`."""
+def refusal(complaint: str, supported: Mapping[str, tuple[str, ...]]) -> InvalidRequest:
+    """The refusal for a message of `msgspec.ValidationError`. `supported` has the values of every enumeration, by field
+    path without positions.
+    """
     place = _PLACE.search(complaint)
     param = place[1] if place else None
     text = complaint[: place.start()] if place else complaint
@@ -59,7 +60,7 @@ def refusal(complaint: str) -> InvalidRequest:
     if missing:
         param = f"{param}.{missing[1]}" if param else missing[1]
         return InvalidRequest(f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param)
-    return _bound(text, param) or _length(text, param) or _value(text, param) or _wrong_type(text, param)
+    return _bound(text, param) or _length(text, param) or _value(text, param, supported) or _wrong_type(text, param)
 
 
 def _bound(text: str, param: str | None) -> InvalidRequest | None:
@@ -81,11 +82,11 @@ def _length(text: str, param: str | None) -> InvalidRequest | None:
     return InvalidRequest(f"Invalid '{param}': {words}. Expected {expected.format(limit)}.", code=code, param=param)
 
 
-def _value(text: str, param: str | None) -> InvalidRequest | None:
+def _value(text: str, param: str | None, values: Mapping[str, tuple[str, ...]]) -> InvalidRequest | None:
     found = _VALUE.match(text)
     if found is None:
         return None
-    supported = SUPPORTED.get(_POSITION.sub("", param or ""), ())
+    supported = values.get(_POSITION.sub("", param or ""), ())
     allowed = f" Supported values are: {', '.join(map(repr, supported))}." if supported else ""
     given = f"'{echo.cut(found[1][1:-1])}'" if found[1].startswith("'") else echo.cut(found[1])
     return InvalidRequest(f"Invalid value for '{param}': {given}.{allowed}", code="invalid_value", param=param)

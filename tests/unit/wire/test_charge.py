@@ -3,7 +3,7 @@ import json
 import pytest
 
 from polyrelay.exchange.usage import Usage
-from polyrelay.wire.openai_chat import charge
+from polyrelay.wire import charge
 from polyrelay.wire.openai_chat.tap import StreamTap
 
 

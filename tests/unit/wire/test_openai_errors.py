@@ -3,7 +3,7 @@ import json
 import pytest
 
 from polyrelay.kernel import errors
-from polyrelay.wire.openai_chat import errors as wire
+from polyrelay.wire import openai_errors as wire
 
 
 @pytest.mark.parametrize(

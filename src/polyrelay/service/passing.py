@@ -1,0 +1,63 @@
+"""Delivers an answer that means nothing to the relay, such as speech: byte for byte, from the first one on."""
+
+from polyrelay.exchange.faults import Fault, FaultKind
+from polyrelay.exchange.outcome import Outcome
+from polyrelay.service import verdict
+from polyrelay.service.answers import Headers
+from polyrelay.service.delivery import Host, Observed
+from polyrelay.wire.spoken import MEASURED_BYTES, BytesReply
+
+_BINARY = b"application/octet-stream"
+
+
+class PassingDelivery:
+    """The latest piece stays back until another follows it: the last byte leaves after the books are written."""
+
+    __slots__ = ("_head", "_held", "_media_type", "_reply", "_size", "_tail", "host")
+
+    def __init__(self, host: Host, reply: BytesReply, media_type: bytes) -> None:
+        """`media_type` as the upstream named it, empty when it did not."""
+        self.host = host
+        self._reply = reply
+        self._media_type = media_type
+        self._held = b""
+        self._head = b""
+        self._tail = b""
+        self._size = 0
+
+    def observed(self) -> Observed:
+        """What the bytes so far come to; nothing before the first one."""
+        if not self._size:
+            return Observed()
+        return Observed(self._reply.measure(self._head, self._tail, self._size), delivered=self._size)
+
+    def data(self, chunk: bytes) -> None:
+        """Pass on what was held, and hold this."""
+        if not chunk:
+            return
+        if not self.host.committed and not self.host.commit(self._headers()):
+            return
+        if self._held:
+            self.host.write(self._held)
+        self._held = chunk
+        self._size += len(chunk)
+        if len(self._head) < MEASURED_BYTES:
+            self._head += chunk[: MEASURED_BYTES - len(self._head)]
+        self._tail = (self._tail + chunk)[-MEASURED_BYTES:] if len(chunk) < MEASURED_BYTES else chunk[-MEASURED_BYTES:]
+
+    def ended(self) -> None:
+        """All of it was there."""
+        if self.host.committed:
+            self.host.finished(self.observed(), self._held, Outcome.COMPLETE)
+        else:
+            self.host.failed(Fault(FaultKind.EMPTY, "the answer has no content"))
+
+    def failed(self, fault: Fault) -> None:
+        """The upstream broke off."""
+        if self.host.committed:
+            self.host.broken(self.observed(), verdict.broken_off(fault), Outcome.TRUNCATED)
+        else:
+            self.host.failed(fault)
+
+    def _headers(self) -> Headers:
+        return [(b"content-type", self._media_type or _BINARY)]
