@@ -1,4 +1,4 @@
-"""Observes streams whose events name their type and end without `[DONE]`: images, speech and transcripts (WIRE 4.2, 4.3).
+"""Observes streams whose events name their type and end without `[DONE]`: images, speech, transcripts (WIRE 4.2, 4.3).
 
 The last event of a stream is known by its type. It is kept back until the stream is closed, since the books are
 written before it leaves; one that is followed by others after all (several images) leaves when they come.
@@ -85,22 +85,24 @@ class TypedTap(ABC):
         if data.strip() == _DONE:
             self.terminator, self._last = self._last + frame, b""
             return b""
+        before = self._let_go()
         event = self._event(data)
-        if event is None:
-            self.garbled = True
-            return self._let_go() + frame
-        if event.error is not None or name == b"error" or event.type == "error":
-            if self.error is None:
-                self.error = data
-            return self._let_go() + frame
+        if event is not None and not (event.error is not None or name == b"error" or event.type == "error"):
+            return before + self._observe(frame, data, event)
+        self.garbled = self.garbled or event is None
+        if event is not None and self.error is None:
+            self.error = data
+        return before + frame
+
+    def _observe(self, frame: bytes, data: bytes, event: Event) -> bytes:
+        """What of a good event the client gets now."""
         self.meaningful = True
         self.note(event)
-        before = self._let_go()
-        if self.is_last(event):
-            self.finish = event.type
-            self._last = self._priced(frame, data, event)
-            return before
-        return before + frame
+        if not self.is_last(event):
+            return frame
+        self.finish = event.type
+        self._last = self._priced(frame, data, event)
+        return b""
 
     def _event(self, data: bytes) -> Event | None:
         try:
