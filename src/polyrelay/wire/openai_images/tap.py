@@ -15,7 +15,7 @@ _COMPLETED = ".completed"
 _SUCCEEDED = ".partial_succeeded"
 """One image of several, from vendors whose `completed` event has but the usage of all of them."""
 
-_MOST_KINDS = 8
+_MOST_KINDS = 3
 """Sizes and qualities that one stream may name, as they are written into the books. Vendors keep to one."""
 
 

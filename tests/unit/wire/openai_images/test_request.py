@@ -230,7 +230,7 @@ def test_an_edit_needs_its_images() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["https://x/y", "HTTP://x/y", LARGE, ["data:image/png;base64,QUJD"], {"url": "https://x"}, {"file_id": "f"}],
+    ["https://x/y", "HTTP://x/y", LARGE, ["data:image/png;base64,QUJD"], {"url": "https://x"}],
 )
 def test_a_vendors_own_member_may_name_an_image(value: Any) -> None:
     call = read(prompt="https://not-an-image", image=value).call
@@ -238,6 +238,12 @@ def test_a_vendors_own_member_may_name_an_image(value: Any) -> None:
     assert call.references.inline_bytes == 0
 
 
-def test_a_vendors_own_member_written_with_escapes_may_name_an_image() -> None:
-    body = rb'{"prompt":"a","image":"\u0068ttps://x/y"}'
-    assert request.read(body, contract.GENERATION).call.references.images == 1
+@pytest.mark.parametrize("value", [rb"\u0068ttps:x", rb"https:\/\/x", rb"https\u003a\u002f\u002fx"])
+def test_a_vendors_own_member_written_with_escapes_may_name_an_image(value: bytes) -> None:
+    body = b'{"prompt":"a","image":"' + value + b'"}'
+    assert request.read(body, contract.GENERATION).call.references.images >= 1
+
+
+@pytest.mark.parametrize("value", [7, "high", {"scale": [1, 2]}, "une for\u00eat: \u00e9paisse\n"])
+def test_what_a_vendor_adds_besides_is_no_image(value: Any) -> None:
+    assert read(prompt="a", extra=value).call.references is NO_REFERENCES
