@@ -187,7 +187,7 @@ def test_the_largest_entries_fit_the_room_of_a_hold() -> None:
     hold = Desk().hold()
     long = "漢" * 10_000
     kinds = (ImageCount("漢" * WORD_CHARACTERS, f"{at:{WORD_CHARACTERS}}", 2**53 - 1) for at in range(4))
-    usage = Usage(**dict.fromkeys((*BUCKETS, "characters"), 10**12), images=tuple(kinds))
+    usage = msgspec.structs.replace(Usage(images=tuple(kinds)), **dict.fromkeys((*BUCKETS, "characters"), 10**12))
     made = record(hold, usage, Outcome.UPSTREAM_ERROR)
     texts = dict.fromkeys(("model", "channel", "provider", "finish", "error"), long)
     made = msgspec.structs.replace(made, **texts, billing=BillingGroup(long, long), label="l" * 128)
