@@ -6,9 +6,9 @@ import msgspec
 
 from polyrelay.exchange.call import BillingGroup, Call
 from polyrelay.kernel.errors import InvalidRequest
-from polyrelay.wire import echo, members, outline
+from polyrelay.wire import echo, members, outline, violations
 from polyrelay.wire.members import Edit, Span, UnreadableError
-from polyrelay.wire.openai_chat import media, schema, violations
+from polyrelay.wire.openai_chat import media, schema
 from polyrelay.wire.outline import Outline
 
 DEFAULT_SOURCE = "ai_chat"
@@ -168,7 +168,7 @@ def _decode(text: bytes, *, billing_extras: bool) -> tuple[schema.ChatForm, Bill
             return schema.decode(text), None
         form = schema.decode_billed(text)
     except msgspec.ValidationError as error:
-        raise violations.refusal(str(error)) from None
+        raise violations.refusal(str(error), schema.SUPPORTED) from None
     except RecursionError:
         raise InvalidRequest("The JSON body of your request is nested too deep.", code="nested_too_deep") from None
     return form, BillingGroup(form.billing_group, form.source or DEFAULT_SOURCE)
