@@ -51,4 +51,3 @@ def model(name: str, *, created: int, owned_by: str) -> bytes:
 
 def _model(name: str, created: int, owned_by: str) -> dict[str, str | int]:
     return {"id": name, "object": "model", "created": created, "owned_by": owned_by}
-
