@@ -25,10 +25,13 @@ class VideoAsk(msgspec.Struct, frozen=True, tag="video", omit_defaults=True):
 
 
 class Video(msgspec.Struct, frozen=True, tag="video", omit_defaults=True):
-    """A video made. `url` is the upstream's, None when it is fetched by its name; `seconds` its length."""
+    """A video made. `url` is the upstream's, None when it is fetched by its name; `seconds` its length; `expires` when
+    the upstream throws it away, in seconds since the epoch.
+    """
 
     url: str | None = None
     cover_url: str | None = None
     seconds: float | None = None
     size: str | None = None
+    expires: int | None = None
     extra: dict[str, Any] = {}

@@ -63,7 +63,7 @@ def checked(
     names = form.__struct_encode_fields__
     extra = {name: value for name, value in given.items() if name not in names}
     _refuse_lookalikes(extra, names)
-    for name, value in extra.items():
+    for name, value in given.items():
         if not nesting.fits(value):
             raise _too_deep(echo.cut(name))
     known = {name: given[name] for name in names if name in given}

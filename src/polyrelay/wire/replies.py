@@ -14,6 +14,9 @@ MOST_WORDS = 500
 
 _NAME = re.compile(r"[!-~]{1,256}")
 _MOST_NUMBER = 2**63
+_END_OF_TIME = 253_402_300_800
+"""The year 10000, where calendars of vendors and clients end."""
+
 _DOTS = frozenset({".", ".."})
 _WHY = ("error", "message", "msg", "detail", "error_message", "fail_reason", "description")
 
@@ -79,6 +82,12 @@ def percent(given: Any) -> int | None:
     """`given` as whole percents, 0 to 100: `30`, `"30"` or `"30%"`; None when it is none."""
     found = number(given.strip().removesuffix("%") if isinstance(given, str) else given)
     return None if found is None else min(int(found), 100)
+
+
+def moment(given: Any) -> int | None:
+    """`given` as seconds since the epoch; None when it is none."""
+    found = number(given)
+    return int(found) if found is not None and 0 < found < _END_OF_TIME else None
 
 
 def objects(given: Any) -> list[dict[str, Any]]:

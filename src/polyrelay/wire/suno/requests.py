@@ -74,11 +74,11 @@ class MusicForm(_Hooked):
     wait_audio: bool | None = None
 
 
-class _LyricsForm(_Hooked):
+class _LyricsForm(_Hooked, kw_only=True):
     prompt: Annotated[str, Meta(min_length=1, max_length=MOST_WORDS)]
 
 
-class _ConcatForm(_Hooked):
+class _ConcatForm(_Hooked, kw_only=True):
     clip_id: Annotated[str, Meta(min_length=1, max_length=MOST_NAME)]
     is_infill: bool | None = None
 
