@@ -117,10 +117,12 @@ class Reply:
 
     `media` are the media types it may have, whole or as a family (`audio/`), empty for any; an answer that names none
     gets the benefit of the doubt. `rejections` are statuses that blame the request, besides those of every protocol.
+    `passed` are headers of a whole answer that the client gets as well, by lower-case name.
     """
 
     media: frozenset[bytes] = frozenset()
     rejections: frozenset[int] = frozenset()
+    passed: frozenset[bytes] = frozenset()
 
 
 class WholeReply(Reply, ABC):
@@ -143,6 +145,10 @@ class WholeReply(Reply, ABC):
     def media_type(self, stated: bytes) -> bytes:
         """The media type for the client, `stated` by the upstream (empty: not at all)."""
         return stated or JSON
+
+    def headers(self) -> HeaderPairs:
+        """Headers of the protocol's own, besides the media type."""
+        return ()
 
 
 class EventReply(Reply, ABC):
