@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from polyrelay.exchange.upload import Stream
 from polyrelay.providers import registry
 from polyrelay.routing.channel import Candidate, Channel, Credential
 
@@ -13,8 +14,9 @@ PASSED_HEADERS = (b"openai-beta", b"traceparent", b"tracestate", b"idempotency-k
 
 
 class OutboundRequest(msgspec.Struct, frozen=True, gc=False):
-    """One POST. `headers` are whole header lines (`name: value`) without host, length, expect and accept-encoding,
-    which the transport sets; `fixed_headers` are those that never change for this channel and credential.
+    """One request. `headers` are whole header lines (`name: value`) without host, length, expect and accept-encoding,
+    which the transport sets; `fixed_headers` are those that never change for this channel and credential. A stream's
+    upload is held by the transport from the sending to the end. GET and DELETE have no body.
     """
 
     channel: Channel
@@ -22,7 +24,8 @@ class OutboundRequest(msgspec.Struct, frozen=True, gc=False):
     url: str
     fixed_headers: tuple[str, ...]
     headers: tuple[str, ...]
-    body: bytes
+    body: bytes | Stream
+    method: str = "POST"
 
     def __repr__(self) -> str:
         """Without headers and body, which hold secrets."""
@@ -40,7 +43,7 @@ class Endpoint:
     cap_field: str
     only_cap_field: bool
 
-    def request(self, headers: tuple[str, ...], body: bytes) -> OutboundRequest:
+    def request(self, headers: tuple[str, ...], body: bytes | Stream) -> OutboundRequest:
         """`body` with the client's passed `headers` added."""
         candidate = self.candidate
         return OutboundRequest(candidate.channel, candidate.credential, self.url, self.fixed_headers, headers, body)

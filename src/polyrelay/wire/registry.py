@@ -3,15 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
+
+Kind = Literal["json", "multipart"]
+"""What a body may be: `application/json`, or `multipart/form-data`."""
+
+JSON_ONLY: frozenset[Kind] = frozenset(("json",))
 
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """One POST route. `billing_extras` says whether `billingGroupId` and `source` are the relay's (WIRE 1.2)."""
+    """One POST route. `billing_extras` says whether `billingGroupId` and `source` are the relay's (WIRE 1.2); `accepts`
+    what its bodies may be.
+    """
 
     name: str
     path: str
     billing_extras: bool = False
+    accepts: frozenset[Kind] = JSON_ONLY
 
 
 _SURFACES = (
