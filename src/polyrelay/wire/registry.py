@@ -4,20 +4,30 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
+from typing import Literal
 
 from polyrelay.wire import openai_errors
 from polyrelay.wire.openai_chat import request as chat
 from polyrelay.wire.spoken import Incoming, Request, Tongue
 
+Kind = Literal["json", "multipart"]
+"""What a body may be: `application/json`, or `multipart/form-data`."""
+
+JSON_ONLY: frozenset[Kind] = frozenset(("json",))
+FORM_ONLY: frozenset[Kind] = frozenset(("multipart",))
+
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """One POST route. `read` checks a request (raises `errors.Refusal`), `tongue` says no."""
+    """One POST route. `read` checks a request (raises `errors.Refusal`), `tongue` says no; `accepts`
+    what its bodies may be.
+    """
 
     name: str
     path: str
     read: Callable[[Incoming], Request]
     tongue: Tongue = openai_errors
+    accepts: frozenset[Kind] = JSON_ONLY
 
 
 def _chat(incoming: Incoming, *, billing_extras: bool) -> Request:

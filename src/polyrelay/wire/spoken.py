@@ -12,8 +12,10 @@ import msgspec
 
 from polyrelay.exchange.call import Call
 from polyrelay.exchange.operation import Operation
+from polyrelay.exchange.upload import Stream, Upload
 from polyrelay.exchange.usage import Usage
 from polyrelay.kernel.errors import Refusal
+from polyrelay.wire.multipart.form import Form
 
 Price = Callable[[Usage], bytes]
 """What a usage is charged, as a JSON number."""
@@ -38,6 +40,16 @@ class Incoming(Protocol):
     @property
     def query(self) -> bytes:
         """What follows the question mark, as it came."""
+        ...
+
+    @property
+    def form(self) -> Form | None:
+        """The parts of a multipart body, whose bytes are in `upload`."""
+        ...
+
+    @property
+    def upload(self) -> Upload | None:
+        """The bytes of a multipart body, which then are not in `body`."""
         ...
 
 
@@ -179,7 +191,7 @@ class Sent(msgspec.Struct, frozen=True, gc=False):
     """
 
     operation: Operation
-    body: bytes
+    body: bytes | Stream
     reply: AnyReply
     content_type: str | None = None
     query: str = ""
