@@ -15,7 +15,7 @@ from polyrelay.kernel.money import Nanos
 from polyrelay.metering.book import Unpriced
 from polyrelay.metering.rate import EXACT_DIGITS
 from polyrelay.metering.sheet import ATTO_DIGITS, ONE, Sheet, Tier
-from polyrelay.metering.tariff import CONTEXT_TOKENS, IMAGE_TOKENS, OUTPUT_TOKENS, Maxima, Quote
+from polyrelay.metering.tariff import CONTEXT_TOKENS, IMAGE_TOKENS, MADE_IMAGE_TOKENS, OUTPUT_TOKENS, Maxima, Quote
 
 _ROUNDING: int = 10 ** (EXACT_DIGITS - money.NANO_DIGITS)
 _PLAIN_ROUNDING: int = 10 ** (ATTO_DIGITS - money.NANO_DIGITS)
@@ -82,9 +82,11 @@ def _plain_cost(call: Call, quote: Quote, tier: Tier, output: int) -> Nanos:
 
 
 def wanted_output(call: Call, maxima: Maxima) -> int:
-    """The output cap per choice that the call asks for or the model allows, in tokens."""
+    """The output cap per choice, or per image, that the call asks for or the model allows, in tokens."""
     if call.max_output is not None:
         return call.max_output if maxima.context is None else min(call.max_output, maxima.context)
+    if call.demand.images:
+        return maxima.output or MADE_IMAGE_TOKENS
     return maxima.output or maxima.context or OUTPUT_TOKENS
 
 

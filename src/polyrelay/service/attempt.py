@@ -117,6 +117,8 @@ class Attempt:
             self._give_up(Fault(FaultKind.STATUS, "", status, verdict.retry_after(headers, self._now())))
             return
         media_type = _media_type(headers)
+        if isinstance(reply, EventReply) and not _is_among(media_type, reply.media):
+            reply = reply.whole or reply
         if not _is_among(media_type, reply.media):
             self._give_up(Fault(FaultKind.GARBLED, "the answer has the wrong media type", status))
             return

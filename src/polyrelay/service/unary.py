@@ -23,7 +23,7 @@ class UnaryDelivery:
         self._reply = reply
         self._media_type = media_type
         self._own_headers = [*passed, *reply.headers()]
-        self._bound = host.settings.bounds.unary_bytes
+        self._bound = bounds.SSE_FRAME_BYTES if reply.rewritten else host.settings.bounds.unary_bytes
         self._chunks: list[bytes] = []
         self._size = 0
         self._passed = 0
@@ -38,6 +38,9 @@ class UnaryDelivery:
         self._size += len(chunk)
         self._chunks.append(chunk)
         if self._size <= self._bound:
+            return
+        if self._reply.rewritten:
+            self.host.failed(Fault(FaultKind.OVERSIZE, "an answer that is no stream is larger than a frame may be"))
             return
         if not self.host.committed and not self.host.commit(self._headers()):
             return

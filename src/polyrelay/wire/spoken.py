@@ -138,7 +138,11 @@ class Reply:
 
 
 class WholeReply(Reply, ABC):
-    """One body, to be judged before any of it leaves; passed on as it comes when it is larger than the bound."""
+    """One body, to be judged before any of it leaves; passed on as it comes when it is larger than the bound, unless it
+    is `rewritten`: then what is larger than an SSE frame may be is a fault.
+    """
+
+    rewritten: bool = False
 
     @abstractmethod
     def observe(self, body: bytes) -> Seen:
@@ -164,9 +168,14 @@ class WholeReply(Reply, ABC):
 
 
 class EventReply(Reply, ABC):
-    """A stream of events, observed frame by frame."""
+    """A stream of events, observed frame by frame.
+
+    `whole` is how one body is taken that comes instead, from an upstream that overlooks that a stream was asked for:
+    `rewritten` as events. None where that is a garbled answer.
+    """
 
     media = frozenset({EVENTS})
+    whole: WholeReply | None = None
 
     @abstractmethod
     def tap(self, price: Price | None) -> Tap:

@@ -26,6 +26,8 @@ class Event(msgspec.Struct, gc=False):
     delta: str | None = None
     text: str | None = None
     audio: msgspec.Raw = msgspec.Raw()
+    size: Any = None
+    quality: Any = None
 
 
 _DECODER = msgspec.json.Decoder(Event)
