@@ -32,7 +32,7 @@ LEAST_TEXT_TOKENS = 512
 """For a hold: models make up a few sentences even of silence."""
 
 MOST_HEARD_TOKENS_A_SECOND = 50
-"""For a hold: what Whisper's encoder makes of a second, and no model counts finer (Gemini 32, Qwen 25, Voxtral 12.5)."""
+"""For a hold: what Whisper's encoder makes of a second. No model counts finer (Gemini 32, Qwen 25, Voxtral 12.5)."""
 
 MOST_SECONDS = 10_000_000
 """A duration above it (116 days) is none: no upstream hears or says so much in one call."""

@@ -6,7 +6,7 @@ import msgspec
 
 
 class Word(msgspec.Struct, frozen=True, gc=False):
-    """A word from `start` to `end`, in seconds; `score` is how sure the model is, 0 to 1, None where it does not say."""
+    """A word from `start` to `end`, in seconds. `score` is how sure the model is, 0 to 1; None where it is not said."""
 
     text: str
     start: float

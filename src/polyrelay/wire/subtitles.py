@@ -1,4 +1,4 @@
-"""Transcripts as plain files: SubRip, WebVTT, tab-separated values, one line for each phrase. As Whisper writes them."""
+"""Transcripts as Whisper writes them into files: SubRip, WebVTT, tab-separated values, one line for each phrase."""
 
 import re
 from collections.abc import Iterable
@@ -44,11 +44,9 @@ def tsv(segments: Iterable[Segment]) -> str:
 def last_end(body: bytes) -> float:
     """When the last cue of SubRip, WebVTT or tab-separated values ends, in seconds; 0 when there is none."""
     tail = body[-_TAIL_BYTES:]
-    found = None
-    for found in _CUE.finditer(tail):
-        pass
-    if found is not None:
-        hours, minutes, seconds, rest = (int(part or 0) for part in found.groups())
+    cues = _CUE.findall(tail)
+    if cues:
+        hours, minutes, seconds, rest = (int(part or 0) for part in cues[-1])
         return (hours * 60 + minutes) * 60 + seconds + rest / _MS
     return max((int(row[1]) / _MS for row in _TSV_LINE.finditer(tail)), default=0.0)
 

@@ -1,7 +1,7 @@
 """Reads the JSON in which Whisper and everything after it says what was heard: `text`, `segments`, `words`.
 
-One reader for OpenAI's `verbose_json` and the dialects of whisper-asr-webservice's engines (WIRE 4.2, 4.5). Members of a
-wrong type are as if they were absent.
+One reader for OpenAI's `verbose_json` and the dialects of whisper-asr-webservice's engines (WIRE 4.2, 4.5). Members of
+a wrong type are as if they were absent.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""whisper-asr-webservice. It has one model, whatever it is called, and asks for no key; put it where only you reach it."""
+"""whisper-asr-webservice. It has one model, whatever that is called, and asks for no key."""
 
 from types import MappingProxyType
 

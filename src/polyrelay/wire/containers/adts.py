@@ -11,6 +11,7 @@ from polyrelay.wire.containers.mpeg import after_tags
 SYNC = re.compile(rb"\xff[\xf0-\xff]")
 _RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 _HEADER = 7
+_ONES = 0xFFF
 _BLOCK = 1024
 
 
@@ -24,7 +25,7 @@ def length(media: Media) -> Length | None:
 def parse(data: bytes, at: int) -> Frame | None:
     """The frame whose header is at `at`."""
     bits = big(data, at, _HEADER)
-    if len(data) < at + _HEADER or bits >> 44 != 0xFFF or bits >> 41 & 3:
+    if len(data) < at + _HEADER or bits >> 44 != _ONES or bits >> 41 & 3:
         return None
     rate, length = bits >> 34 & 15, bits >> 13 & 0x1FFF
     if rate >= len(_RATES) or length < _HEADER:

@@ -1,11 +1,13 @@
 """Which container it is, by its first bytes, and how long it lasts."""
 
+from collections.abc import Callable
 from math import isfinite
 
 from polyrelay.exchange.sound import MOST_SECONDS, Length
 from polyrelay.wire.containers import adts, amr, flac, matroska, mp4, mpeg, ogg, wav
 from polyrelay.wire.containers.media import Media, Read, windows
 
+_WAVES = frozenset({b"RIFF", b"RF64", b"BW64"})
 _MOVIES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"})
 """Boxes that a file of the ISO family begins with."""
 
@@ -29,22 +31,22 @@ def _sane(found: Length | None) -> Length | None:
 
 
 def _length(media: Media) -> Length | None:
-    magic = media.read(12, 0)
-    if magic[:4] in (b"RIFF", b"RF64", b"BW64") and magic[8:] == b"WAVE":
-        return _stated(wav.seconds(media))
-    if magic[:4] == ogg.MAGIC:
-        return _stated(ogg.seconds(media))
-    if magic[4:8] in _MOVIES:
-        return _stated(mp4.seconds(media))
-    if magic[:4] == matroska.MAGIC:
-        return _stated(matroska.seconds(media))
-    if magic.startswith((amr.NARROW, amr.WIDE)):
+    stated = _stating(media)
+    if stated is not None:
+        seconds = stated(media)
+        return None if seconds is None else Length(seconds, guessed=False)
+    if media.read(len(amr.WIDE), 0).startswith((amr.NARROW, amr.WIDE)):
         return amr.length(media)
-    if media.read(len(flac.MAGIC), mpeg.after_tags(media)) == flac.MAGIC:
-        return _stated(flac.seconds(media))
     return mpeg.length(media) or adts.length(media)
 
 
-def _stated(seconds: float | None) -> Length | None:
-    """What the container itself says."""
-    return None if seconds is None else Length(seconds, guessed=False)
+def _stating(media: Media) -> Callable[[Media], float | None] | None:
+    """Who reads this container, if it is one that says how long it lasts."""
+    magic = media.read(12, 0)
+    if magic[:4] in _WAVES and magic[8:] == b"WAVE":
+        return wav.seconds
+    if magic[4:8] in _MOVIES:
+        return mp4.seconds
+    if media.read(len(flac.MAGIC), mpeg.after_tags(media)) == flac.MAGIC:
+        return flac.seconds
+    return {ogg.MAGIC: ogg.seconds, matroska.MAGIC: matroska.seconds}.get(magic[:4])

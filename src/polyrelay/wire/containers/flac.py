@@ -18,7 +18,7 @@ _MOST_TRIES = 256
 
 
 class Info(NamedTuple):
-    """The stream information: the frames' usual `block` in samples, `rate`, and the `total` of samples, 0 if unknown."""
+    """The stream information: a usual frame's `block` in samples, `rate`, and the `total` of samples, 0 if unknown."""
 
     block: int
     rate: int

@@ -20,6 +20,7 @@ _MOST_TAGS = 4
 _V1, _V2 = 3, 2
 _LAYER_I, _LAYER_II, _LAYER_III = 3, 2, 1
 _MONO = 3
+_ONES = 0x7FF
 _HEADERS_KEPT = 256
 _VBRI_OFFSET = 36
 _FRAMES, _BYTES = 1, 2
@@ -95,7 +96,7 @@ def _frame(head: bytes) -> Frame | None:
 
 def _header(data: bytes, at: int) -> _Header | None:
     bits = big(data, at, 4)
-    if len(data) < at + 4 or bits >> 21 != 0x7FF:  # eleven ones
+    if len(data) < at + 4 or bits >> 21 != _ONES:
         return None
     version, layer, kbits, rate = bits >> 19 & 3, bits >> 17 & 3, bits >> 12 & 15, bits >> 10 & 3
     if version not in _RATES or not layer or not 1 <= kbits <= len(_KBITS[True, layer]) or rate == 3:  # noqa: PLR2004

@@ -6,7 +6,7 @@ from polyrelay.exchange.call import Call
 from polyrelay.exchange.operation import Operation
 from polyrelay.exchange.upload import Stream, Upload
 from polyrelay.exchange.usage import Usage
-from polyrelay.kernel.errors import InvalidRequest, UnsupportedMedia
+from polyrelay.kernel.errors import UnsupportedMedia
 from polyrelay.wire import recording
 from polyrelay.wire.hearing import Hearing
 from polyrelay.wire.multipart.form import Form

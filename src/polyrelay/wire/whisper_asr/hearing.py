@@ -17,13 +17,15 @@ class ServiceHearing:
     def asked(self, wish: Wish, form: Form, file: str, model: str) -> Asked:
         """The file alone, and the rest as a query. The service has one model, and no name for it."""
         del model
-        query = {"output": "json", "task": "translate" if wish.translate else "transcribe", "encode": "true"}
-        for name, value in (("language", wish.language), ("initial_prompt", wish.prompt)):
-            if value is not None:
-                query[name] = value
-        if wish.words:
-            query["word_timestamps"] = "true"
-        return Asked(only(form, file), urlencode(query))
+        query = {
+            "output": "json",
+            "task": "translate" if wish.translate else "transcribe",
+            "encode": "true",
+            "language": wish.language,
+            "initial_prompt": wish.prompt,
+            "word_timestamps": "true" if wish.words else None,
+        }
+        return Asked(only(form, file), urlencode({name: value for name, value in query.items() if value is not None}))
 
     def heard(self, body: bytes) -> Transcript | None:
         """The JSON of any of its engines."""

@@ -51,7 +51,7 @@ def recorded() -> Recording:
 
 def observed(answer: object) -> Usage:
     seen = Json(recorded()).observe(json.dumps(answer).encode())
-    assert not (seen.garbled or seen.empty or seen.error)
+    assert (seen.garbled, seen.empty, seen.error) == (False, False, False)
     assert seen.usage is not None
     return seen.usage
 

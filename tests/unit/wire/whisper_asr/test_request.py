@@ -120,7 +120,7 @@ def foreign(query: bytes, answer: object = VERBOSE) -> WholeReply:
     reply = read(query=query).outbound(Operation.TRANSCRIPTION, AnyUpstream(), "whisper-1", None).reply
     assert isinstance(reply, WholeReply)
     seen = reply.observe(json.dumps(answer).encode())
-    assert not (seen.garbled or seen.empty or seen.error)
+    assert (seen.garbled, seen.empty, seen.error) == (False, False, False)
     return reply
 
 
