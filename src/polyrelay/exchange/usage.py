@@ -15,7 +15,8 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Counts per bucket; tokens unless named otherwise. `estimated` marks figures the upstream did not state.
 
     `seconds` are whole seconds of audio or video (rounded up by the adapter), `characters` of speech text,
-    `images` made, `tasks` jobs done (a song, a video).
+    `images` made, `tasks` jobs done (a song, a video). `megapixel_steps` are images x sampling steps x megapixels,
+    summed over a call and rounded up once: what a diffusion model's work grows with.
     """
 
     input_text: int = 0
@@ -35,6 +36,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     characters: int = 0
     images: tuple[ImageCount, ...] = ()
     tasks: int = 0
+    megapixel_steps: int = 0
 
     @property
     def input_tokens(self) -> int:
@@ -74,5 +76,5 @@ OUTPUT_BUCKETS = ("output_text", "reasoning", "output_audio", "output_image")
 BUCKETS = INPUT_BUCKETS + OUTPUT_BUCKETS
 """The token buckets, in declaration order."""
 
-UNITS = ("requests", "seconds", "characters", "images", "tasks")
+UNITS = ("requests", "seconds", "characters", "images", "tasks", "megapixel_steps")
 """What is counted in other units than tokens."""

@@ -236,8 +236,11 @@ class Transfer:
             self._field_lines = None
             curl.setopt(pycurl.HTTPHEADER, _lines_of(request))
             self._field_lines, self._fixed_lines = request.headers, request.fixed_headers
-        # pycurl keeps a reference, gives libcurl the address and the length, and copies nothing.
-        curl.setopt(pycurl.POSTFIELDS, request.body)
+        if request.method == "GET":
+            curl.setopt(pycurl.HTTPGET, 1)
+        else:
+            # pycurl keeps a reference, gives libcurl the address and the length, and copies nothing.
+            curl.setopt(pycurl.POSTFIELDS, request.body)
 
     def _is_stale(self, number: int) -> bool:
         """Whether a pooled connection was found closed, and the request may be sent once more on a new one.

@@ -59,6 +59,11 @@ class Upstream(Protocol):
         """Whether it overlooks caps of the other name."""
         ...
 
+    @property
+    def scripts(self) -> frozenset[str]:
+        """Always-on scripts of a Stable Diffusion server that clients may use, in lower case."""
+        ...
+
 
 class Seen(msgspec.Struct, frozen=True, gc=False):
     """What a whole answer says.
@@ -122,9 +127,18 @@ class Reply:
     media: frozenset[bytes] = frozenset()
     rejections: frozenset[int] = frozenset()
 
+    def blames(self, status: int, body: bytes) -> bool:
+        """Whether a rejection with this body does blame the request, and not the channel. Never raises."""
+        del status, body
+        return True
+
 
 class WholeReply(Reply, ABC):
-    """One body, to be judged before any of it leaves; passed on as it comes when it is larger than the bound."""
+    """One body, to be judged before any of it leaves; passed on as it comes when it is larger than the bound, which is
+    `bounds.unary_bytes`, or `kept_bytes` if that is more.
+    """
+
+    kept_bytes: int = 0
 
     @abstractmethod
     def observe(self, body: bytes) -> Seen:
