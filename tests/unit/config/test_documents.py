@@ -45,7 +45,7 @@ def test_a_channel_of_a_vendor_that_needs_no_key_needs_none() -> None:
     document = {"name": "gpu", "provider": "sdwebui", "base_url": "http://gpu.test:7860", "models": ["sdxl"]}
     made = documents.channel({**document, "scripts": ["ADetailer"], "concurrency": 2}, [], {"sdwebui"})
     assert [each.secret for each in made.credentials] == [""]
-    assert (made.concurrency, made.scripts) == (2, {"adetailer"})
+    assert (made.concurrency, sorted(made.scripts)) == (2, ["adetailer"])
     assert documents.channel(DOCUMENT, [], PROVIDERS).credentials == ()
 
 

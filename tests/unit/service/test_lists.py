@@ -14,7 +14,8 @@ from polyrelay.routing.channel import Channel, Credential
 from polyrelay.service import lists, world
 from polyrelay.service.lists import ReadOnlyLists
 from polyrelay.settings.root import Settings
-from support.stage import HOLDER, JSON, TOKEN, Answer, Stage
+from polyrelay.upstream.recorded import Answer
+from support.stage import HOLDER, JSON, TOKEN, Stage
 
 SAMPLERS = [{"name": "Euler a", "aliases": [], "options": {}}]
 

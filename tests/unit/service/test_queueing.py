@@ -1,23 +1,27 @@
 """Exchanges that wait for an upstream which works on one call at a time, in virtual time."""
 
+from typing import Any
+
 import pytest
 
 from polyrelay.exchange.faults import Fault, FaultKind
 from polyrelay.exchange.outcome import Outcome
+from polyrelay.routing.channel import Candidate
 from polyrelay.service import world
 from polyrelay.service.dispatch import Dispatch
-from support.stage import Answer, Page, Stage, comments, good_stream, stream, whole
+from polyrelay.upstream.recorded import Answer
+from support.stage import Page, Stage, comments, good_stream, stream, whole
 from support.stage import frame as chunk
 
 ONE = {"concurrency": 1, "waiting": 2}
 HANGS = Answer(None, hangs=True)
 
 
-def queue(*answers: Answer, channels: int = 1, **settings: object) -> Stage:
+def queue(*answers: Answer, channels: int = 1, **settings: Any) -> Stage:
     return Stage(*answers, channels=channels, terms=ONE, **settings)
 
 
-def come(stage: Stage, **body: object) -> tuple[Dispatch, Page]:
+def come(stage: Stage, **body: Any) -> tuple[Dispatch, Page]:
     dispatch, page = stage.ask(deliver=False, **body)
     assert dispatch is not None
     return dispatch, page
@@ -161,7 +165,7 @@ def test_a_request_that_cannot_be_written_in_its_turn_gives_the_place_back(monke
     _, third = come(stage)
     sent: list[object] = []
 
-    def send(dispatch: Dispatch, candidate: object) -> object:
+    def send(dispatch: Dispatch, candidate: Candidate) -> object:
         sent.append(candidate)
         if len(sent) == 1:
             raise RuntimeError("a defect")

@@ -18,5 +18,5 @@ def test_every_group_of_settings_has_its_table() -> None:
 
 def test_a_field_is_told_with_unit_type_default_and_reason() -> None:
     page = settings_page.page()
-    assert "| `header_bytes` | integer | `65536` | Request line and headers together. OpenAI documents 64 KiB. |" in page
+    assert "| `keep_alive_comment_seconds` | number | `0.0` | Send `: keep-alive` SSE comments at this pace" in page
     assert "| `connect` | number | - | TCP and TLS. |" in page

@@ -1,7 +1,5 @@
 """Reads a ReActor request. What reads or writes files of the server is refused, and left out where it asks for none."""
 
-from typing import ClassVar
-
 import msgspec
 
 from polyrelay.exchange.call import Call, Demand
@@ -31,7 +29,10 @@ class SwapRequest(msgspec.Struct, frozen=True, gc=False):
     call: Call
     spans: dict[str, Span]
 
-    operations: ClassVar = (Operation.REACTOR,)
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """See `spoken.Request`."""
+        return (Operation.REACTOR,)
 
     def outbound(self, operation: Operation, upstream: Upstream, model: str, cap: int | None) -> Sent:
         """See `spoken.Request`. A channel's own name of the model is the file to use where the request names none."""
