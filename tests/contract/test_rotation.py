@@ -271,6 +271,8 @@ def test_where_the_environment_has_the_keys_a_rotation_follows_it(tmp_path: Path
             made, moved = await rotation.rotate_master(tmp_path, database)
             assert moved == len(PLAIN)
             patch.setenv(server_secrets.MASTER_KEY, new)
+            with pytest.raises(ConfigurationError, match="Put a new one before it"):
+                await rotation.rotate_master(tmp_path, database)
             await custody.establish(tmp_path, database)
             assert await opened(database, tmp_path) == PLAIN
             assert await key_ids(database) == {made}

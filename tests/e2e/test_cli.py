@@ -36,6 +36,13 @@ def command(cwd: Path, *arguments: str, env: dict[str, str] | None = None) -> su
     )
 
 
+def test_labels_that_could_forge_a_line_are_wrong_usage(tmp_path: Path) -> None:
+    for option in ("--name", "--tag"):
+        done = command(tmp_path, "keys", "create", "--account", "me", option, "a\nb")
+        assert done.returncode == 2
+        assert "printable" in done.stderr
+
+
 # ── init and keys ────────────────────────────────────────────────────────────────────────────────────────────────
 
 

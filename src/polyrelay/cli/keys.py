@@ -116,6 +116,9 @@ def create(
     token = client_key.token(secrets.token_bytes(client_key.ENTROPY_BYTES))
     expires = None if days is None else (datetime.now(UTC) + timedelta(days=days)).timestamp()
     limits = LimitTerms(rpm, tpm, concurrency, rpd)
+    for label in (name, *(tag or ())):
+        if not label.isprintable():
+            raise typer.BadParameter("names and tags must be printable text on one line")
     terms = KeyTerms(name, tuple(model or ()), tuple(network or ()), expires, limits, tuple(tag or ()))
 
     async def make(store: KeyStore) -> StoredKey:

@@ -9,6 +9,7 @@ No call has more input than the model's context window.
 import msgspec
 
 from polyrelay.exchange.call import NO_DEMAND, NO_REFERENCES, Call
+from polyrelay.exchange.sound import MOST_HEARD_TOKENS_A_SECOND
 from polyrelay.exchange.usage import ImageCount
 from polyrelay.kernel import money
 from polyrelay.kernel.money import Nanos
@@ -107,7 +108,7 @@ def _worst_cases(call: Call, quote: Quote, output: int) -> list[tuple[int, int]]
         if cases and reached >= total:
             break
         each = tier.worst.output
-        if each is None and output:
+        if each is None and output and not _made_is_priced(call, sheet):
             raise Unpriced("output tokens have no rate")
         cases.append((units + _input_cost(counts, total, tier), each or 0))
         reached = total if tier.up_to is None else tier.up_to
@@ -123,10 +124,16 @@ def _input_counts(call: Call, maxima: Maxima) -> tuple[int, int, int, int, int]:
     return (
         max(call.input_bytes - parts.inline_bytes, 0) + maxima.overhead,
         parts.images * (IMAGE_TOKENS if maxima.image is None else maxima.image),
-        parts.audio * (window if maxima.audio is None else maxima.audio),
+        parts.audio * (_audio_tokens(call, window) if maxima.audio is None else maxima.audio),
         parts.files * (window if maxima.file is None else maxima.file),
         parts.videos * (window if maxima.video is None else maxima.video),
     )
+
+
+def _audio_tokens(call: Call, window: int) -> int:
+    """Most tokens of one recording: a full window, or what its seconds come to where they are known."""
+    seconds = call.demand.seconds
+    return min(window, seconds * MOST_HEARD_TOKENS_A_SECOND) if seconds else window
 
 
 def _input_cost(counts: tuple[int, int, int, int, int], total: int, tier: Tier) -> int:
@@ -150,6 +157,7 @@ def _units(call: Call, sheet: Sheet) -> int:
         (demand.seconds, sheet.per_second),
         (demand.characters, sheet.per_character),
         (demand.tasks, sheet.per_task),
+        (demand.megapixel_steps, sheet.per_megapixel_step),
         (len(demand.images), 0 if sheet.per_image else None),
     ):
         asked = asked or quantity > 0
@@ -159,6 +167,20 @@ def _units(call: Call, sheet: Sheet) -> int:
     if asked and not priced:
         raise Unpriced("what the call asks for is priced by another unit")
     return attos + _images(call, sheet)
+
+
+def _made_is_priced(call: Call, sheet: Sheet) -> bool:
+    """Whether what is made has a price in another unit than tokens: these are included then, as `rate.bill` does."""
+    demand = call.demand
+    return any(
+        quantity and price is not None
+        for quantity, price in (
+            (demand.seconds, sheet.per_second),
+            (demand.characters, sheet.per_character),
+            (demand.tasks, sheet.per_task),
+            (len(demand.images), sheet.per_image or None),
+        )
+    )
 
 
 def _images(call: Call, sheet: Sheet) -> int:

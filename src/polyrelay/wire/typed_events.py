@@ -25,6 +25,7 @@ class Event(msgspec.Struct, gc=False):
     error: Any = None
     delta: str | None = None
     text: str | None = None
+    audio: msgspec.Raw = msgspec.Raw()
     size: Any = None
     quality: Any = None
 

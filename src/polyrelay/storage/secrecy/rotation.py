@@ -71,12 +71,20 @@ async def rotate_master(data: Path, database: Database, environ: Mapping[str, st
     Where the environment has the master keys, nothing is made: credentials are brought under the first one there.
 
     Raises:
-        ConfigurationError: the file cannot be read or written.
+        ConfigurationError: the file cannot be read or written, or the environment has a single key and everything is
+            under it already.
         VaultError: a credential does not open. Nothing was changed but the file, which has one more key.
     """
-    if secrets.master_from(environ) is not None:
+    given = secrets.master_from(environ)
+    if given is not None:
         sealing = vault(data, environ)
-        return sealing.current, await database.write(lambda tx: reseal(tx, sealing))
+        moved = await database.write(lambda tx: reseal(tx, sealing))
+        if not moved and len(given.keys) == 1:
+            raise ConfigurationError(
+                f"environment: {secrets.MASTER_KEY} has one key, and everything is encrypted under it. Put a new one "
+                "before it, separated by a comma, and rotate again."
+            )
+        return sealing.current, moved
     made = secrets.prepare(data, Kind.MASTER)
     sealing = Vault(lambda: replace(secrets.load(data, environ).master, current=made))
     moved = await database.write(lambda tx: reseal(tx, sealing))
