@@ -13,7 +13,7 @@ import openai
 import pytest
 
 from polyrelay.kernel.money import NANOS_PER_UNIT
-from support.processes import RelayProcess, Vendor, channel, http, make_key, polyrelay, relay, until
+from support.processes import RelayProcess, Vendor, channel, http, make_key, relay, told, until
 
 BY_TOKENS = """
 [[tariffs]]
@@ -75,7 +75,7 @@ def served(sandbox: Vendor, unstreamed: str, tmp_path_factory: pytest.TempPathFa
     config = channel("main", sandbox.base_url, MODELS, FAST) + channel("easel", unstreamed, '"easel"') + TARIFFS
     with relay(tmp_path_factory.mktemp("images"), config) as found:
         yield found
-        assert polyrelay("ledger", "audit", "--config", str(found.config))["clean"]
+        assert told("ledger", "audit", "--config", str(found.config))["clean"]
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def paired(sandbox: Vendor, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     config += TARIFFS + "[answers]\nreveal_channel = true\n"
     with relay(tmp_path_factory.mktemp("paired"), config) as found:
         yield found
-        assert polyrelay("ledger", "audit", "--config", str(found.config))["clean"]
+        assert told("ledger", "audit", "--config", str(found.config))["clean"]
 
 
 @pytest.fixture(params=FAMILIES)
@@ -127,7 +127,7 @@ def charged(served: RelayProcess, exchange: str) -> dict[str, Any]:
     found: list[dict[str, Any]] = []
 
     def booked() -> bool:
-        listed = polyrelay("charges", "list", "--limit", "50", "--config", str(served.config))["data"]
+        listed = told("charges", "list", "--limit", "50", "--config", str(served.config))["data"]
         found[:] = [each for each in listed if each["id"] == exchange]
         return bool(found)
 
@@ -212,6 +212,7 @@ def test_an_edit_in_json(served: RelayProcess, fresh: Vendor, family: str, png: 
     assert json.loads(base64.b64decode(fresh.requests()[-1]["body_base64"])) == expected
 
 
+@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # the SDK's own; the call is there
 def test_variations(client: openai.OpenAI, png: bytes) -> None:
     raw = client.images.with_raw_response.create_variation(image=png, n=2, size="256x256")
     assert len(raw.parse().data or []) == 2
@@ -275,6 +276,7 @@ def test_aitoearn_demands_a_model_and_knows_its_sources(served: RelayProcess) ->
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
 
 
+@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # the SDK's own; the call is there
 def test_a_form_without_its_image_is_refused(client: openai.OpenAI, served: RelayProcess, family: str) -> None:
     answer = http.post(
         f"{served.url}{family}/images/edits",
