@@ -294,7 +294,9 @@ def test_each_call_takes_its_kind_of_body_only(served: RelayProcess, call: str) 
     head = {"authorization": f"Bearer {served.key}"}
     url = f"{served.base_url}/images/{call}"
     form = call == "generations"
-    answer = http.post(url, headers=head, **({"files": {"prompt": (None, "a")}} if form else {"json": {}}))
+    answer = (
+        http.post(url, headers=head, files={"prompt": (None, "a")}) if form else http.post(url, headers=head, json={})
+    )
     assert (answer.status_code, answer.json()["error"]["code"]) == (415, "unsupported_media_type")
 
 
