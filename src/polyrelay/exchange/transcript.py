@@ -41,7 +41,8 @@ class Transcript(msgspec.Struct, frozen=True, gc=False):
     @property
     def end(self) -> float:
         """When the last segment or word ends, in seconds; 0 without any."""
-        return max((each.end for each in (*self.segments, *self.words)), default=0.0)
+        ends = [segment.end for segment in self.segments] + [word.end for word in self.words]
+        return max(ends, default=0.0)
 
 
 class Wish(msgspec.Struct, frozen=True, gc=False):
