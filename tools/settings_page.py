@@ -34,7 +34,7 @@ TABLES = (
     ("[channels]", channels.ChannelSettings),
     ("[channels.credentials]", channels.CredentialSettings),
     ("[channels.models]", channels.ModelSettings),
-    ("channels.timeouts", timeouts.Timeouts),
+    ("channels.timeouts", timeouts.TimeoutSettings),
 )
 """Table name in the file, and the dataclass it is read into."""
 

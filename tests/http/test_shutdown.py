@@ -6,7 +6,7 @@ from polyrelay.http import server as http_server
 from polyrelay.http.context import LaneSettings
 from polyrelay.settings.bounds import Bounds
 from polyrelay.wire.registry import Surface
-from support.lane import Live, eventually, get, hold, live, post, stream
+from support.lane import Live, eventually, get, hold, live, post, stream, unread
 
 
 def _stopping(server: Live) -> None:
@@ -109,7 +109,7 @@ def test_new_settings_count_from_the_next_head_on() -> None:
         eventually(lambda: server.context.bytes_in_flight == 50)
         old = server.context.settings
         server.context.settings = LaneSettings(
-            server.relay, {"/new": Surface("openai_chat", "/new")}, Bounds(body_bytes=60)
+            server.relay, {"/new": Surface("openai_chat", "/new", unread)}, Bounds(body_bytes=60)
         )
         client.send(b"x" * 50)
         assert client.read().json["length"] == 100

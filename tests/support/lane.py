@@ -20,15 +20,23 @@ from polyrelay.service.ports import Client, Exchange, HeaderList, Inbound
 from polyrelay.settings.bounds import Bounds
 from polyrelay.settings.root import CorsSettings, ServerSettings
 from polyrelay.wire.registry import Surface
+from polyrelay.wire.spoken import Incoming, Request
 
 CHAT = "/v1/chat/completions"
 FORMS = "/v1/forms"
 EITHER = "/v1/either"
+
+
+def unread(_: Incoming) -> Request:
+    """The lane hands requests over without reading them."""
+    raise AssertionError
+
+
 SURFACES = (
-    Surface("openai_chat", CHAT),
-    Surface("aitoearn_chat", "/api/ai/chat/completions"),
-    Surface("forms", FORMS, accepts=frozenset({"multipart"})),
-    Surface("either", EITHER, accepts=frozenset({"json", "multipart"})),
+    Surface("openai_chat", CHAT, unread),
+    Surface("aitoearn_chat", "/api/ai/chat/completions", unread),
+    Surface("forms", FORMS, unread, accepts=frozenset({"multipart"})),
+    Surface("either", EITHER, unread, accepts=frozenset({"json", "multipart"})),
 )
 START_CHAT = b"POST %b HTTP/1.1\r\nhost: relay\r\ncontent-type: application/json\r\n" % CHAT.encode()
 JSON = (b"content-type", b"application/json")

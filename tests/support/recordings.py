@@ -46,3 +46,4 @@ class AnyUpstream:
     takes_stream_options = True
     cap_field = "max_tokens"
     only_cap_field = False
+    scripts: frozenset[str] = frozenset()

@@ -19,7 +19,7 @@ from polyrelay.settings.root import (
     LogSettings,
     ServerSettings,
 )
-from polyrelay.settings.timeouts import Timeouts
+from polyrelay.settings.timeouts import TimeoutSettings
 
 EVERY_FIELD = "*"
 LAST_PORT = 65535
@@ -149,8 +149,11 @@ RULES: Mapping[tuple[type, str], Rule] = {
         _is_proxy_url, "an http://, https://, socks5:// or socks5h:// address without a path", secret=True
     ),
     (ChannelSettings, "ca_file"): TEXT,
+    (ChannelSettings, "concurrency"): Rule(_not_negative, "0 (any number) or more"),
+    (ChannelSettings, "waiting"): NOT_NEGATIVE,
+    (ChannelSettings, "scripts"): TEXT,
     (ChannelSettings, "client_gone"): Rule(lambda policy: policy in ("cancel", "drain"), "cancel or drain"),
     (ModelSettings, EVERY_FIELD): TEXT,
-    (Timeouts, EVERY_FIELD): POSITIVE,
+    (TimeoutSettings, EVERY_FIELD): POSITIVE,
 }
 """For a field that holds a tuple, the rule is that of each element."""

@@ -39,6 +39,7 @@ class Demand(msgspec.Struct, frozen=True, gc=False):
     characters: int = 0
     images: tuple[ImageCount, ...] = ()
     tasks: int = 0
+    megapixel_steps: int = 0
 
 
 NO_REFERENCES = References()

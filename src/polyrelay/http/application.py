@@ -18,7 +18,7 @@ from uvicorn._types import (
     Scope,
 )
 
-from polyrelay.http.ports import Answered, Billing, Directory, Unready
+from polyrelay.http.ports import Answered, Billing, Directory, Lists, Unready
 from polyrelay.kernel import errors
 from polyrelay.service.ports import HeaderList
 from polyrelay.wire import openai_errors as wire_errors
@@ -42,12 +42,18 @@ class Application:
     """Dispatches by path. GET routes answer HEAD too; uvicorn leaves the body out."""
 
     def __init__(
-        self, directory: Directory, unready: Unready, control: Control, billing: Billing | None = None
+        self,
+        directory: Directory,
+        unready: Unready,
+        control: Control,
+        billing: Billing | None = None,
+        lists: Lists | None = None,
     ) -> None:
-        """Without `billing`, as in a relay that keeps no books, its routes are unknown."""
+        """Without `billing`, as in a relay that keeps no books, or `lists`, their routes are unknown."""
         self._directory = directory
         self._unready = unready
         self._billing = billing
+        self._lists = lists
         self._make_control = control
         self._control: ASGI3Application | None = None
 
@@ -86,6 +92,10 @@ class Application:
         return self._control
 
     def _answer(self, scope: HTTPScope) -> Answered | Awaitable[Answered]:
+        headers, client = list(scope["headers"]), scope["client"]
+        peer = client[0] if client else ""
+        if self._lists is not None and self._lists.serves(scope["path"]):
+            return self._lists.answer(scope["method"], scope["path"], scope["query_string"], headers, peer)
         handler = self._handler(scope["path"], scope["query_string"])
         if handler is None:
             text = f"Unknown request URL: {scope['method']} {scope['path']}"
@@ -93,8 +103,7 @@ class Application:
         if scope["method"].encode() not in _READABLE:
             text = f"{scope['method']} is not allowed here; use GET."
             return _refused(errors.MethodNotAllowed(text, headers=((b"allow", b"GET, HEAD"),)))
-        client = scope["client"]
-        return handler(list(scope["headers"]), client[0] if client else "")
+        return handler(headers, peer)
 
     def _handler(self, path: str, query: bytes) -> Handler | None:
         if path == "/healthz":

@@ -156,6 +156,7 @@ def _units(call: Call, sheet: Sheet) -> int:
         (demand.seconds, sheet.per_second),
         (demand.characters, sheet.per_character),
         (demand.tasks, sheet.per_task),
+        (demand.megapixel_steps, sheet.per_megapixel_step),
         (len(demand.images), 0 if sheet.per_image else None),
     ):
         asked = asked or quantity > 0

@@ -25,6 +25,7 @@ _seldom: Callable[[Usage], tuple[object, ...]] = attrgetter(
     *[unit for unit in UNITS if unit != "requests"],
 )
 _TOKENS_AND_REQUESTS = frozenset((*BUCKETS, "requests"))
+_units_of: Callable[[Usage], tuple[object, ...]] = attrgetter(*[unit for unit in UNITS if unit != "requests"])
 _counts: Callable[[Usage], tuple[int, ...]] = attrgetter(*BUCKETS, "requests")
 
 
@@ -151,7 +152,7 @@ def _plain_attos(usage: Usage, sheet: Sheet, prices: tuple[int, ...] | None) -> 
 
 def _token_attos(usage: Usage, sheet: Sheet) -> int:
     tiers, counts = sheet.tiers, _counts(usage)
-    if not tiers or usage.images or usage.seconds or usage.characters or usage.tasks or min(counts) < 0:
+    if not tiers or any(_units_of(usage)) or min(counts) < 0:
         return sum([line.quantity * line.price for line in bill(usage, sheet)])
     tier = tiers[0] if len(tiers) == 1 else sheet.tier(sum(counts[:_INPUTS]))
     if tier.prices is None:
@@ -172,7 +173,7 @@ def bill(usage: Usage, sheet: Sheet, multiplier: Factor = ONE) -> tuple[Line, ..
     lines, unrated = _token_lines(counts, sheet, multiplier) if sheet.tiers else ([], None)
     if sheet.per_request is not None and usage.requests:
         lines.append(_line("requests", usage.requests, sheet.per_request, multiplier))
-    if usage.seconds or usage.characters or usage.tasks or usage.images:
+    if any(_units_of(usage)):
         _units(usage, sheet, multiplier, lines)
     elif not lines and any(counts):
         raise Unpriced("tokens were used, and the model is priced by another unit that was not counted")
@@ -202,12 +203,13 @@ def _line(unit: str, quantity: int, price: int, multiplier: int) -> Line:
 
 
 def _units(usage: Usage, sheet: Sheet, multiplier: int, lines: list[Line]) -> None:
-    """Add the lines of seconds, characters, tasks and images, and refuse what no line covers."""
+    """Add the lines of other units than tokens and requests, and refuse what no line covers."""
     included: list[str] = []
     for unit, quantity, price in (
         ("seconds", usage.seconds, sheet.per_second),
         ("characters", usage.characters, sheet.per_character),
         ("tasks", usage.tasks, sheet.per_task),
+        ("megapixel_steps", usage.megapixel_steps, sheet.per_megapixel_step),
     ):
         if quantity < 0:
             raise BadUsage(f"{unit} is negative")

@@ -44,6 +44,7 @@ class Endpoint:
     """
 
     candidate: Candidate
+    base: str
     urls: Mapping[Operation, str]
     json_headers: tuple[str, ...] = field(repr=False)
     other_headers: tuple[str, ...] = field(repr=False)
@@ -51,6 +52,7 @@ class Endpoint:
     takes_stream_options: bool
     cap_field: str
     only_cap_field: bool
+    scripts: frozenset[str] = frozenset()
 
     def serving(self, operations: tuple[Operation, ...]) -> Operation | None:
         """The first of `operations` that can be asked of it."""
@@ -69,6 +71,12 @@ class Endpoint:
             fixed, headers = self.other_headers, (f"content-type: {sent.content_type}", *headers)
         return OutboundRequest(candidate.channel, candidate.credential, url, fixed, headers, sent.body)
 
+    def get(self, path: str) -> OutboundRequest:
+        """A GET of `path`, which begins with a slash and may have a query, below the channel's base URL."""
+        candidate = self.candidate
+        headers = self.other_headers
+        return OutboundRequest(candidate.channel, candidate.credential, self.base + path, headers, (), b"", "GET")
+
 
 def endpoint(candidate: Candidate, user_agent: str) -> Endpoint:
     """The endpoint of `candidate`. Raises KeyError for a provider the registry does not name."""
@@ -78,19 +86,21 @@ def endpoint(candidate: Candidate, user_agent: str) -> Endpoint:
     shared = (f"user-agent: {user_agent}", *_authorization(profile.auth, candidate.credential.secret))
     return Endpoint(
         candidate,
+        base,
         {operation: base + path for operation, path in profile.paths.items()},
         ("content-type: application/json", *shared),
         shared,
         profile.takes_stream_options,
         profile.cap_field,
         profile.only_cap_field,
+        channel.scripts,
     )
 
 
 def _authorization(auth: Auth, secret: str) -> tuple[str, ...]:
-    if auth == "none":
+    if auth == "none" or not secret:
         return ()
-    if auth == "basic":
+    if auth == "basic" and ":" in secret:
         return (f"authorization: Basic {b64encode(secret.encode()).decode('ascii')}",)
     return (f"authorization: Bearer {secret}",)
 

@@ -18,7 +18,8 @@ class Credential:
 @dataclass(frozen=True, slots=True, eq=False)
 class Channel:
     """One way to reach models. `models` maps the client's model name to the vendor's; `drains` says whether an answer
-    is read on when its client has left, to learn what it used.
+    is read on when its client has left, to learn what it used. `concurrency` calls are made at once (0: any number),
+    and `waiting` may wait for a place. `scripts` are as in `spoken.Upstream`.
 
     Channels, credentials and candidates are themselves and equal to nothing else: each is made once per configuration.
     """
@@ -35,6 +36,9 @@ class Channel:
     http2: bool = True
     ca_file: str | None = None
     drains: bool = False
+    concurrency: int = 0
+    waiting: int = 0
+    scripts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

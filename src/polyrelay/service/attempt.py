@@ -111,7 +111,7 @@ class Attempt:
     def _choose(self, status: int, headers: HeaderList) -> None:
         reply = self._reply
         if status in verdict.REQUEST_IS_WRONG or status in reply.rejections:
-            self._deliver(Rejection(self._host, status, self._tongue, self._leaks))
+            self._deliver(Rejection(self._host, status, reply, self._tongue, self._leaks))
             return
         if status != _OK:
             self._give_up(Fault(FaultKind.STATUS, "", status, verdict.retry_after(headers, self._now())))

@@ -6,7 +6,7 @@ from polyrelay.kernel import bounds
 from polyrelay.service import verdict
 from polyrelay.service.answers import Headers
 from polyrelay.service.delivery import Host, Leaks, Observed
-from polyrelay.wire.spoken import JSON, Tongue, WholeReply
+from polyrelay.wire.spoken import JSON, AnyReply, Tongue, WholeReply
 
 _TAIL_BYTES = 64 * 1024
 _JSON: Headers = [(b"content-type", JSON)]
@@ -23,7 +23,7 @@ class UnaryDelivery:
         self._reply = reply
         self._media_type = media_type
         self._own_headers = [*passed, *reply.headers()]
-        self._bound = bounds.SSE_FRAME_BYTES if reply.rewritten else host.settings.bounds.unary_bytes
+        self._bound = max(host.settings.bounds.unary_bytes, reply.kept_bytes)
         self._chunks: list[bytes] = []
         self._size = 0
         self._passed = 0
@@ -84,11 +84,12 @@ class UnaryDelivery:
 class Rejection:
     """A 4xx that blames the request: passed on as the vendor wrote it, if it is in the protocol's shape."""
 
-    __slots__ = ("_chunks", "_leaks", "_size", "_status", "_tongue", "host")
+    __slots__ = ("_chunks", "_leaks", "_reply", "_size", "_status", "_tongue", "host")
 
-    def __init__(self, host: Host, status: int, tongue: Tongue, leaks: Leaks) -> None:
+    def __init__(self, host: Host, status: int, reply: AnyReply, tongue: Tongue, leaks: Leaks) -> None:
         self.host = host
         self._status = status
+        self._reply = reply
         self._tongue = tongue
         self._leaks = leaks
         self._chunks: list[bytes] = []
@@ -105,8 +106,11 @@ class Rejection:
             self._chunks.append(chunk)
 
     def ended(self) -> None:
-        """Pass it on, or say in our words that the vendor refused."""
+        """Pass it on, or say in our words that the vendor refused; or leave it to another channel."""
         body = b"".join(self._chunks)
+        if not self._reply.blames(self._status, body):
+            self.host.failed(Fault(FaultKind.STATUS, "", self._status))
+            return
         if self._size > bounds.ERROR_BODY_BYTES or not self._tongue.is_native(body) or self._leaks(body):
             _, _, body = self._tongue.render(verdict.rejected())
         self.host.rejected(self._status, list(_JSON), body)

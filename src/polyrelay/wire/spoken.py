@@ -71,6 +71,11 @@ class Upstream(Protocol):
         """Whether it overlooks caps of the other name."""
         ...
 
+    @property
+    def scripts(self) -> frozenset[str]:
+        """Always-on scripts of a Stable Diffusion server that clients may use, in lower case."""
+        ...
+
 
 class Seen(msgspec.Struct, frozen=True, gc=False):
     """What a whole answer says.
@@ -136,12 +141,19 @@ class Reply:
     rejections: frozenset[int] = frozenset()
     passed: frozenset[bytes] = frozenset()
 
+    def blames(self, status: int, body: bytes) -> bool:
+        """Whether a rejection with this body does blame the request, and not the channel. Never raises."""
+        del status, body
+        return True
+
 
 class WholeReply(Reply, ABC):
-    """One body, to be judged before any of it leaves; passed on as it comes when it is larger than the bound, unless it
-    is `rewritten`: then what is larger than an SSE frame may be is a fault.
+    """One body, to be judged before any of it leaves; passed on as it comes when it is larger than the bound, which is
+    `bounds.unary_bytes`, or `kept_bytes` if that is more. One that is `rewritten` is never passed on: what is larger
+    is a fault.
     """
 
+    kept_bytes: int = 0
     rewritten: bool = False
 
     @abstractmethod

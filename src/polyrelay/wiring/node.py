@@ -31,7 +31,9 @@ from polyrelay.http.application import Application
 from polyrelay.http.context import LaneContext, LaneSettings
 from polyrelay.kernel.errors import ConfigurationError
 from polyrelay.routing import plan
+from polyrelay.service import line
 from polyrelay.service.billing import Billing
+from polyrelay.service.lists import ReadOnlyLists
 from polyrelay.service.models import ModelDirectory
 from polyrelay.service.relay import Relay
 from polyrelay.service.world import World
@@ -219,9 +221,9 @@ class Node:
             upstream = stack.enter_context(closing(CurlUpstream(loop)))
             books = Books(SqlBank(database), self.data, self.settings.ledger, self._offer.book, clock, generation)
             limits = self._limits(clock)
-            relay = Relay(
-                World(upstream, keys, limits, books.treasury, records, clock, loop, Entropy()), self._offer.snapshot
-            )
+            lines = line.Lines(*self._share())
+            adapters = World(upstream, keys, limits, books.treasury, records, clock, loop, Entropy(), lines)
+            relay = Relay(adapters, self._offer.snapshot)
             context = LaneContext(self._lane(relay), self._spool())
             parts = Parts(relay, context, keys, limits, books)
             application = self._application(parts, database, generation)
@@ -246,15 +248,20 @@ class Node:
                 relay.close()
 
     def _limits(self, clock: SystemClock) -> MemoryLimits:
-        longest = max((channel.timeouts.total for channel in self.settings.channels), default=LONGEST_SECONDS)
-        place = self._place
+        channels = self._offer.snapshot.catalog.channels
+        longest = max((channel.timeouts.total for channel in channels), default=LONGEST_SECONDS)
+        workers, index = self._share()
         return MemoryLimits(
             clock,
             LimitBook(self.settings.limits),
-            workers=place.count if place is not None else 1,
-            index=place.index if place is not None else 0,
+            workers=workers,
+            index=index,
             lease_seconds=plan.ATTEMPTS_MAX * longest,
         )
+
+    def _share(self) -> tuple[int, int]:
+        """Of how many workers this is which."""
+        return (1, 0) if self._place is None else (self._place.count, self._place.index)
 
     async def _secrets(self, database: Database) -> None:
         found = await custody.establish(self.data, database)
@@ -291,7 +298,8 @@ class Node:
             lambda: parts.books.treasury.unpaid,
         )
         billing = Billing(relay, SqlBillingReads(database), zone)
-        return Application(ModelDirectory(relay), unready, control.on_first_use(instance), billing)
+        lists = ReadOnlyLists(relay)
+        return Application(ModelDirectory(relay), unready, control.on_first_use(instance), billing, lists)
 
     def _bind(self, server: http_server.Server) -> str:
         if self._place is None:

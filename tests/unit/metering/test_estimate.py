@@ -90,9 +90,9 @@ def test_each_image_by_tokens_is_held_at_the_most_one_may_take() -> None:
 
 
 def test_units_asked_for_are_held() -> None:
-    everything = sheet({"per_second": "1", "per_character": "1", "per_task": "1", "per_request": "1"})
-    call = Call("m", False, 100, demand=Demand(seconds=10, characters=20, tasks=2))
-    assert estimate.bound(call, quoted(everything)).amount == 33 * money.NANOS_PER_UNIT
+    units = ("per_second", "per_character", "per_task", "per_megapixel_step", "per_request")
+    call = Call("m", False, 100, demand=Demand(seconds=10, characters=20, tasks=2, megapixel_steps=7))
+    assert estimate.bound(call, quoted(sheet(dict.fromkeys(units, "1")))).amount == 40 * money.NANOS_PER_UNIT
 
 
 def test_what_has_no_price_is_refused_before_the_call() -> None:

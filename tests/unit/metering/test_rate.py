@@ -109,6 +109,21 @@ def test_no_minimum_and_no_32_bit_ceiling() -> None:
         ({"per_second": "0.0001"}, Usage(seconds=37), "0.003700000"),
         ({"per_character": "0.000015"}, Usage(characters=4096), "0.061440000"),
         ({"per_task": "0.1"}, Usage(tasks=2, seconds=120), "0.200000000"),
+        (
+            {"per_megapixel_step": "0.0004"},
+            Usage(megapixel_steps=6, images=(ImageCount("512x512", None, 1),)),
+            "0.002400000",
+        ),
+        (
+            {"per_image": [{"price": "0.01"}], "per_megapixel_step": "0.001"},
+            Usage(images=(ImageCount("512x512", None, 2),), megapixel_steps=11),
+            "0.031000000",
+        ),
+        (
+            {"per_image": [{"price": "0.01"}]},
+            Usage(images=(ImageCount("x", None, 1),), megapixel_steps=9),
+            "0.010000000",
+        ),
         ({"per_request": "0.01"}, Usage(input_text=50, output_text=9), "0.010000000"),
         ({"per_request": "0.01", "input_text": "1"}, Usage(input_text=1_000_000), "1.010000000"),
         (
@@ -137,6 +152,8 @@ def test_units_of_every_kind(document: Document, usage: Usage, amount: str) -> N
         ({"input_text": "1", "output_text": "1"}, Usage(input_text=50, images=(ImageCount(None, None, 1),))),
         ({"per_image": [{"size": "1x1", "price": "1"}]}, Usage(images=(ImageCount("2x2", None, 1),))),
         ({"per_image": [{"price": "1"}]}, Usage(tasks=1)),
+        ({"per_second": "1"}, Usage(megapixel_steps=1)),
+        ({"input_text": "1", "output_text": "1"}, Usage(megapixel_steps=1)),
     ],
 )
 def test_what_has_no_price_is_refused_not_free(document: Document, usage: Usage) -> None:
@@ -213,7 +230,14 @@ def test_an_empty_answer_costs_nothing_but_its_request() -> None:
 
 
 @pytest.mark.parametrize(
-    "usage", [Usage(seconds=-1), Usage(images=(ImageCount(None, None, -1),)), Usage(tasks=-2), Usage(requests=-1)]
+    "usage",
+    [
+        Usage(seconds=-1),
+        Usage(images=(ImageCount(None, None, -1),)),
+        Usage(tasks=-2),
+        Usage(megapixel_steps=-1),
+        Usage(requests=-1),
+    ],
 )
 def test_negative_units_are_refused(usage: Usage) -> None:
     units = dict.fromkeys(("per_second", "per_task", "per_request"), "1")

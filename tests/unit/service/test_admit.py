@@ -1,3 +1,4 @@
+from base64 import b64encode
 from dataclasses import replace
 
 import pytest
@@ -45,6 +46,23 @@ def test_what_is_no_bearer_key_is_refused(headers: Head, code: str) -> None:
     with pytest.raises(errors.Unauthenticated) as caught:
         admit.bearer(headers)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("user", ["", "me", "a b"])
+@pytest.mark.parametrize("scheme", ["Basic", "basic", "BASIC "])
+def test_a_password_may_be_the_key_where_that_is_allowed(user: str, scheme: str) -> None:
+    headers = {b"authorization": f"{scheme} ".encode() + b64encode(f"{user}:pr-key".encode())}
+    assert admit.bearer(headers, basic=True) == "pr-key"
+    with pytest.raises(errors.Unauthenticated):
+        admit.bearer(headers)
+    assert admit.bearer({b"authorization": b"Bearer pr-key"}, basic=True) == "pr-key"
+
+
+@pytest.mark.parametrize("token", [b"", b"no base64!", b"YTp-_", b64encode("a:ключ".encode())])
+def test_a_password_that_cannot_be_read_is_refused(token: bytes) -> None:
+    with pytest.raises(errors.Unauthenticated) as caught:
+        admit.principal({b"authorization": b"Basic " + token}, "", keys=OneKey(HOLDER), now=0, basic=True)
+    assert caught.value.code == "invalid_api_key"
 
 
 def test_the_holder_of_a_key() -> None:

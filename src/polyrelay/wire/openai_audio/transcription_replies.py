@@ -1,6 +1,7 @@
 """How a transcript is taken: as JSON, as a text, as events; or from an upstream of another protocol, and told anew."""
 
 from polyrelay.exchange.transcript import Transcript
+from polyrelay.kernel import bounds
 from polyrelay.wire import charge, subtitles
 from polyrelay.wire.hearing import Hearing
 from polyrelay.wire.openai_audio import heard, rendering
@@ -80,6 +81,7 @@ class Retold(WholeReply):
     """A whole answer, told as events."""
 
     rewritten = True
+    kept_bytes = bounds.SSE_FRAME_BYTES
 
     def __init__(self, whole: WholeReply) -> None:
         self._whole = whole
@@ -103,6 +105,7 @@ class Foreign(WholeReply):
     """The answer of an upstream of another protocol, rendered in the format that was asked for."""
 
     rewritten = True
+    kept_bytes = bounds.SSE_FRAME_BYTES
 
     def __init__(self, recording: Recording, fields: Fields, hearing: Hearing) -> None:
         self._recording = recording

@@ -3,6 +3,7 @@
 from polyrelay.exchange.call import Call
 from polyrelay.exchange.operation import Operation
 from polyrelay.exchange.usage import Usage
+from polyrelay.kernel import bounds
 from polyrelay.wire import charge
 from polyrelay.wire.openai_images import answer, events
 from polyrelay.wire.openai_images.tap import ImageTap
@@ -40,6 +41,7 @@ class Retold(Whole):
     """The same, told as events."""
 
     rewritten = True
+    kept_bytes = bounds.SSE_FRAME_BYTES
 
     def __init__(self, asked: Asked, prefix: str) -> None:
         super().__init__(asked)

@@ -7,6 +7,7 @@ import msgspec
 
 from polyrelay.exchange import guess
 from polyrelay.exchange.transcript import Transcript
+from polyrelay.kernel import bounds
 from polyrelay.wire import subtitles, transcripts
 from polyrelay.wire.hearing import Hearing
 from polyrelay.wire.recording import Recording
@@ -60,6 +61,7 @@ class Foreign(WholeReply):
 
     media = frozenset({JSON})
     rewritten = True
+    kept_bytes = bounds.SSE_FRAME_BYTES
 
     def __init__(self, recording: Recording, output: Output, hearing: Hearing) -> None:
         self._recording = recording

@@ -20,6 +20,7 @@ class Anything:
     takes_stream_options = True
     cap_field = "max_tokens"
     only_cap_field = False
+    scripts: frozenset[str] = frozenset()
 
 
 UPSTREAM: Upstream = Anything()

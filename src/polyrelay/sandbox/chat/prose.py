@@ -4,12 +4,10 @@ import re
 
 import msgspec
 
-from polyrelay.sandbox import schema
+from polyrelay.sandbox.chat import schema
+from polyrelay.sandbox.chat.request import ChatRequest, acknowledge
 from polyrelay.sandbox.dice import Dice
-from polyrelay.sandbox.request import ChatRequest, acknowledge
-
-STAMP = "@monotonic-ns-stamp@"
-"""Stands for 20 digits of nanoseconds until the moment of sending; as long as they are, so that sizes hold."""
+from polyrelay.sandbox.framing import STAMP
 
 TOKEN_BYTES = 4
 """A token is taken to be 4 bytes of prompt, the field's rule of thumb for English."""

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from polyrelay.sandbox import answers, request, script
-from polyrelay.sandbox.answers import Answer
+from polyrelay.sandbox import script
+from polyrelay.sandbox.chat import answers, request
+from polyrelay.sandbox.chat.answers import Answer
 
 
 def ask(options: str = "", **fields: object) -> Answer:

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from polyrelay.sandbox import prose, schema
+from polyrelay.sandbox.chat import prose, schema
+from polyrelay.sandbox.chat.request import ChatRequest
 from polyrelay.sandbox.dice import Dice
-from polyrelay.sandbox.request import ChatRequest
 from polyrelay.sandbox.script import Script
 
 _REASONING_PIECES = {"none": 0, "minimal": 4, "low": 8, "medium": 16, "high": 32, "xhigh": 48, "max": 64}

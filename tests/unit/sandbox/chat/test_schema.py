@@ -1,6 +1,6 @@
 from typing import Any
 
-from polyrelay.sandbox import schema
+from polyrelay.sandbox.chat import schema
 from polyrelay.sandbox.dice import Dice
 
 

@@ -1,14 +1,14 @@
 """An answer as JSON: one `chat.completion`, or the chunks of a stream (WIRE 4.1)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain, zip_longest
 from typing import Any
 
 import msgspec
 
-from polyrelay.sandbox.answers import Answer, Choice, ToolCall
-from polyrelay.sandbox.request import ChatRequest
+from polyrelay.sandbox.chat.answers import Answer, Choice, ToolCall
+from polyrelay.sandbox.chat.request import ChatRequest
+from polyrelay.sandbox.frames import Chunks
 from polyrelay.sandbox.script import Script
 
 FINGERPRINT = "sandbox"
@@ -16,14 +16,6 @@ FINGERPRINT = "sandbox"
 
 _encode = msgspec.json.encode
 _Delta = tuple[dict[str, Any], int]
-
-
-@dataclass(frozen=True, slots=True)
-class Chunks:
-    """A stream's JSON payloads: what comes piece by piece, and the end (finish and usage) that comes at once."""
-
-    content: list[bytes]
-    ending: list[bytes]
 
 
 def completion(answer: Answer, request: ChatRequest, script: Script) -> bytes:
