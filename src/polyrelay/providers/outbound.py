@@ -7,13 +7,14 @@ import msgspec
 
 from polyrelay.providers import registry
 from polyrelay.routing.channel import Candidate, Channel, Credential
+from polyrelay.wire.dialect import Message
 
 PASSED_HEADERS = (b"openai-beta", b"traceparent", b"tracestate", b"idempotency-key")
 """Client headers a vendor may see. An allowlist: what is not named here stays with us, credentials above all."""
 
 
 class OutboundRequest(msgspec.Struct, frozen=True, gc=False):
-    """One POST. `headers` are whole header lines (`name: value`) without host, length, expect and accept-encoding,
+    """One request. `headers` are whole header lines (`name: value`) without host, length, expect and accept-encoding,
     which the transport sets; `fixed_headers` are those that never change for this channel and credential.
     """
 
@@ -23,6 +24,7 @@ class OutboundRequest(msgspec.Struct, frozen=True, gc=False):
     fixed_headers: tuple[str, ...]
     headers: tuple[str, ...]
     body: bytes
+    method: str = "POST"
 
     def __repr__(self) -> str:
         """Without headers and body, which hold secrets."""
@@ -62,6 +64,15 @@ def endpoint(candidate: Candidate, user_agent: str) -> Endpoint:
         profile.cap_field,
         profile.only_cap_field,
     )
+
+
+def errand(candidate: Candidate, user_agent: str, message: Message) -> OutboundRequest:
+    """The request that `message` of a dialect becomes for `candidate`."""
+    lines = [f"user-agent: {user_agent}", f"authorization: Bearer {candidate.credential.secret}"]
+    if message.body:
+        lines.append(f"content-type: {message.content_type}")
+    url = candidate.channel.base_url.rstrip("/") + message.path
+    return OutboundRequest(candidate.channel, candidate.credential, url, tuple(lines), (), message.body, message.method)
 
 
 def passed(head: Mapping[bytes, bytes]) -> tuple[str, ...]:

@@ -67,6 +67,7 @@ class Transfer:
         "_fresh",
         "_held",
         "_lines",
+        "_method",
         "_moved",
         "_multi",
         "_paused",
@@ -95,6 +96,7 @@ class Transfer:
         self._release = release
         self._timeouts = channel.timeouts
         self._url = ""
+        self._method: str | None = None
         self._fixed_lines: tuple[str, ...] | None = None
         self._field_lines: tuple[str, ...] | None = None
         self._flight: CurlFlight | None = None
@@ -236,8 +238,24 @@ class Transfer:
             self._field_lines = None
             curl.setopt(pycurl.HTTPHEADER, _lines_of(request))
             self._field_lines, self._fixed_lines = request.headers, request.fixed_headers
-        # pycurl keeps a reference, gives libcurl the address and the length, and copies nothing.
-        curl.setopt(pycurl.POSTFIELDS, request.body)
+        self._set_method(request)
+        if request.body or request.method == "POST":
+            # pycurl keeps a reference, gives libcurl the address and the length, and copies nothing.
+            curl.setopt(pycurl.POSTFIELDS, request.body)
+        else:
+            curl.setopt(pycurl.HTTPGET, 1)
+
+    def _set_method(self, request: OutboundRequest) -> None:
+        """What has a body libcurl sends as a POST, and else as a GET, unless told another name. Raises pycurl.error."""
+        usual = request.method == "POST" or (request.method == "GET" and not request.body)
+        wanted = None if usual else request.method
+        if wanted == self._method:
+            return
+        if wanted is None:
+            self.curl.unsetopt(pycurl.CUSTOMREQUEST)
+        else:
+            self.curl.setopt(pycurl.CUSTOMREQUEST, wanted)
+        self._method = wanted
 
     def _is_stale(self, number: int) -> bool:
         """Whether a pooled connection was found closed, and the request may be sent once more on a new one.
