@@ -71,6 +71,7 @@ def _channel(channel: ChannelSettings, path: KeyPath, environ: Mapping[str, str]
         concurrency=profile.concurrency if channel.concurrency is None else channel.concurrency,
         waiting=channel.waiting,
         scripts=frozenset(name.casefold() for name in channel.scripts),
+        poll_seconds=channel.poll_seconds,
     )
 
 

@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from polyrelay.access import policy
 from polyrelay.settings.bounds import Bounds
 from polyrelay.settings.channels import ChannelSettings, ModelSettings
+from polyrelay.settings.jobs import JobSettings
 from polyrelay.settings.ledger import LedgerSettings
 from polyrelay.settings.limits import LimitSettings
 from polyrelay.settings.root import (
@@ -25,6 +26,8 @@ EVERY_FIELD = "*"
 LAST_PORT = 65535
 SHORTEST_LEASE = 5.0
 """Seconds. A shorter one runs out whenever the database is busy for a moment."""
+MOST_JITTER = 0.5
+"""More would make two questions follow each other at once."""
 MOST_WORKERS = 256
 """More than any machine has cores for; a number above it is a slip."""
 
@@ -133,6 +136,10 @@ RULES: Mapping[tuple[type, str], Rule] = {
     (LedgerSettings, "lease_seconds"): Rule(lambda seconds: seconds >= SHORTEST_LEASE, "5 or more"),
     (LedgerSettings, "retention_days"): NOT_NEGATIVE,
     (LedgerSettings, EVERY_FIELD): POSITIVE,
+    (JobSettings, "jitter"): Rule(lambda part: 0 <= part <= MOST_JITTER, f"0 to {MOST_JITTER}"),
+    (JobSettings, "late_watch_seconds"): NOT_NEGATIVE,
+    (JobSettings, "most_in_flight"): Rule(_not_negative, "0 (unlimited) or more"),
+    (JobSettings, EVERY_FIELD): POSITIVE,
     (LimitSettings, "model"): TEXT,
     (LimitSettings, "group"): TEXT,
     (LimitSettings, "each"): Rule(lambda subject: subject in ("account", "key"), "account or key"),
@@ -152,6 +159,7 @@ RULES: Mapping[tuple[type, str], Rule] = {
     (ChannelSettings, "concurrency"): Rule(_not_negative, "0 (any number) or more"),
     (ChannelSettings, "waiting"): NOT_NEGATIVE,
     (ChannelSettings, "scripts"): TEXT,
+    (ChannelSettings, "poll_seconds"): NOT_NEGATIVE,
     (ChannelSettings, "client_gone"): Rule(lambda policy: policy in ("cancel", "drain"), "cancel or drain"),
     (ModelSettings, EVERY_FIELD): TEXT,
     (TimeoutSettings, EVERY_FIELD): POSITIVE,

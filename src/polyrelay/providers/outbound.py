@@ -11,6 +11,7 @@ from polyrelay.exchange.upload import Stream
 from polyrelay.providers import registry
 from polyrelay.providers.profile import Auth
 from polyrelay.routing.channel import Candidate, Channel, Credential
+from polyrelay.wire.dialect import Message
 from polyrelay.wire.spoken import Sent
 
 PASSED_HEADERS = (b"openai-beta", b"traceparent", b"tracestate", b"idempotency-key")
@@ -95,6 +96,16 @@ def endpoint(candidate: Candidate, user_agent: str) -> Endpoint:
         profile.only_cap_field,
         channel.scripts,
     )
+
+
+def errand(candidate: Candidate, user_agent: str, message: Message) -> OutboundRequest:
+    """The request that `message` of a dialect becomes for `candidate`."""
+    channel, secret = candidate.channel, candidate.credential.secret
+    lines = [f"user-agent: {user_agent}", *_authorization(registry.PROFILES[channel.provider].auth, secret)]
+    if message.body:
+        lines.append(f"content-type: {message.content_type}")
+    url = channel.base_url.rstrip("/") + message.path
+    return OutboundRequest(channel, candidate.credential, url, tuple(lines), (), message.body, message.method)
 
 
 def _authorization(auth: Auth, secret: str) -> tuple[str, ...]:

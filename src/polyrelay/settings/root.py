@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from polyrelay.settings.bounds import Bounds
 from polyrelay.settings.channels import ChannelSettings
+from polyrelay.settings.jobs import JobSettings
 from polyrelay.settings.ledger import LedgerSettings
 from polyrelay.settings.limits import LimitSettings
 
@@ -99,5 +100,6 @@ class Settings:
     log: LogSettings = LogSettings()
     key_defaults: KeyDefaults = KeyDefaults()
     ledger: LedgerSettings = LedgerSettings()
+    jobs: JobSettings = JobSettings()
     limits: tuple[LimitSettings, ...] = ()
     channels: tuple[ChannelSettings, ...] = ()

@@ -46,6 +46,7 @@ from polyrelay.storage import folder
 from polyrelay.storage.access.directory import KeyDirectory
 from polyrelay.storage.access.source import open_keys
 from polyrelay.storage.books.bank import SqlBank
+from polyrelay.storage.jobs.store import SqlJobStore
 from polyrelay.storage.reports.holdings import SqlBillingReads
 from polyrelay.storage.secrecy import custody
 from polyrelay.storage.secrecy import secrets as server_secrets
@@ -59,7 +60,8 @@ from polyrelay.wire import registry
 from polyrelay.wiring import offer, overrides, plane
 from polyrelay.wiring.books import Books
 from polyrelay.wiring.housekeeping import Housekeeping
-from polyrelay.wiring.offer import Offer
+from polyrelay.wiring.jobs import Jobs
+from polyrelay.wiring.offer import USER_AGENT, Offer
 from polyrelay.wiring.overrides import Overrides
 
 logger = logging.getLogger(__name__)
@@ -224,11 +226,13 @@ class Node:
             lines = line.Lines(*self._share())
             adapters = World(upstream, keys, limits, books.treasury, records, clock, loop, Entropy(), lines)
             relay = Relay(adapters, self._offer.snapshot)
+            jobs = Jobs(relay, SqlJobStore(database), books, USER_AGENT)
             context = LaneContext(self._lane(relay), self._spool())
             parts = Parts(relay, context, keys, limits, books)
             application = self._application(parts, database, generation)
             self._server = server = http_server.build(self.settings.server, context, application)
             await stack.enter_async_context(books.running())
+            await stack.enter_async_context(jobs.running())
             address = self._bind(server)
             reload = partial(self._reload, parts)
             self._obey(loop, reload, server)

@@ -195,6 +195,7 @@ class _Channel(Body):
     proxy: Url | None = None
     client_gone: str | None = None
     scripts: Annotated[list[Line], Field(max_length=100)] | None = None
+    poll_seconds: Annotated[float, Field(ge=0)] | None = None
     http2: bool | None = None
     disabled: bool = False
 
