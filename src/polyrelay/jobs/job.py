@@ -64,7 +64,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     `ask` has the client's own names, `upstreamed` the upstream's. `keeper` is the worker that submits or polls it.
     `reason` says why it did not succeed, in words that a client may read. `watched` is whether its keeper is to look at
     it: until it ends, and after it was given up for a while; `late_at` is when it was then found to have succeeded.
-    `notify` is the URL a client wants to be called at.
+    `notify` is the URL a client wants to be called at. `hidden` says that its client has
+    thrown it away.
     """
 
     id: ExchangeId
@@ -94,6 +95,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: float | None = None
     watched: bool = True
     late_at: float | None = None
+    hidden: bool = False
 
     def after(self, event: Event, **changes: object) -> "Job":
         """The job after `event`. Raises `lifecycle.NoSuchEdge`."""

@@ -291,6 +291,7 @@ jobs = Table(
     Column("finished_at", Double),
     Column("watched", Integer, nullable=False, comment="whether its keeper is to look at it"),
     Column("late_at", Double, comment="when it had succeeded after all, uncharged and undelivered"),
+    Column("hidden", Integer, nullable=False, server_default="0", comment="its client has thrown it away"),
     CheckConstraint("held >= 0", name="positive"),
 )
 Index("ix_jobs_account", jobs.c.account_id, jobs.c.id)

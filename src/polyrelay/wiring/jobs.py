@@ -8,16 +8,33 @@ from types import MappingProxyType
 
 from polyrelay.background.poller import Poller
 from polyrelay.config.tariffs import zone
+from polyrelay.providers.registry import PROFILES
 from polyrelay.service.jobs.desk import JobDesk
+from polyrelay.service.jobs.keeping import Keeping
 from polyrelay.service.jobs.ports import JobStore
 from polyrelay.service.jobs.rota import Rota
+from polyrelay.service.jobs.surfaces.aitoearn_videos import AiToEarnVideos
+from polyrelay.service.jobs.surfaces.openai_videos import OpenAIVideos
+from polyrelay.service.jobs.surfaces.reception import Reception
+from polyrelay.service.jobs.surfaces.suno_flat import Allowance, SunoFlat
+from polyrelay.service.jobs.surfaces.suno_native import SunoNative
+from polyrelay.service.jobs.surfaces.suno_task import SunoTask
+from polyrelay.service.jobs.surfaces.table import JobSurfaces
 from polyrelay.service.jobs.works import Board, Works
 from polyrelay.service.relay import Relay
-from polyrelay.wire.dialect import Dialect
+from polyrelay.wire import dialects
+from polyrelay.wire.dialect import Dialect, Keeper
 from polyrelay.wiring.books import Books
 
-DIALECTS: Mapping[str, Dialect] = MappingProxyType({})
+_SPOKEN = {name: profile.dialect for name, profile in PROFILES.items() if profile.dialect is not None}
+
+DIALECTS: Mapping[str, Dialect] = MappingProxyType({name: dialects.DIALECTS[word] for name, word in _SPOKEN.items()})
 """Who speaks what: dialects by the name of the provider."""
+
+KEEPERS: Mapping[str, Keeper] = MappingProxyType(
+    {name: dialects.KEEPERS[word] for name, word in _SPOKEN.items() if word in dialects.KEEPERS}
+)
+"""Of whom one can fetch by name what they made, by the name of the provider."""
 
 CLOSE_SECONDS = 5.0
 """How long submissions may still take when no request waits for them any more."""
@@ -32,6 +49,7 @@ class Jobs:
         store: JobStore,
         books: Books,
         user_agent: str,
+        allowance: Allowance,
         dialects: Mapping[str, Dialect] = DIALECTS,
     ) -> None:
         world = relay.world
@@ -54,6 +72,17 @@ class Jobs:
             pause=asyncio.sleep,
         )
         self.desk = JobDesk(works, board)
+        reception = Reception(relay, self.desk)
+        self.surfaces = JobSurfaces(
+            reception,
+            (
+                SunoNative(reception),
+                SunoTask(reception),
+                SunoFlat(reception, allowance),
+                OpenAIVideos(reception, Keeping(works, KEEPERS)),
+                AiToEarnVideos(reception),
+            ),
+        )
         self._poller = Poller(works, board)
 
     @asynccontextmanager

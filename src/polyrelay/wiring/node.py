@@ -226,10 +226,11 @@ class Node:
             lines = line.Lines(*self._share())
             adapters = World(upstream, keys, limits, books.treasury, records, clock, loop, Entropy(), lines)
             relay = Relay(adapters, self._offer.snapshot)
-            jobs = Jobs(relay, SqlJobStore(database), books, USER_AGENT)
+            billing = Billing(relay, SqlBillingReads(database), zone)
+            jobs = Jobs(relay, SqlJobStore(database), books, USER_AGENT, billing.allowance)
             context = LaneContext(self._lane(relay), self._spool())
             parts = Parts(relay, context, keys, limits, books)
-            application = self._application(parts, database, generation)
+            application = self._application(parts, database, generation, billing, jobs)
             self._server = server = http_server.build(self.settings.server, context, application)
             await stack.enter_async_context(books.running())
             await stack.enter_async_context(jobs.running())
@@ -286,7 +287,9 @@ class Node:
             return NoRecords()
         return RecordLog(Lines(self._redactor, as_json=logs.use_json(log, sys.stderr)), writer(sys.stderr), clock)
 
-    def _application(self, parts: Parts, database: Database, generation: Generation) -> Application:
+    def _application(
+        self, parts: Parts, database: Database, generation: Generation, billing: Billing, jobs: Jobs
+    ) -> Application:
         relay = parts.relay
 
         def unready() -> tuple[str, ...]:
@@ -301,9 +304,9 @@ class Node:
             plane.make(database, self.data, self._config, lambda: self._offer, partial(generation.bump, "keys")),
             lambda: parts.books.treasury.unpaid,
         )
-        billing = Billing(relay, SqlBillingReads(database), zone)
         lists = ReadOnlyLists(relay)
-        return Application(ModelDirectory(relay), unready, control.on_first_use(instance), billing, lists)
+        directory, administration = ModelDirectory(relay), control.on_first_use(instance)
+        return Application(directory, unready, administration, billing, lists, jobs.surfaces)
 
     def _bind(self, server: http_server.Server) -> str:
         if self._place is None:

@@ -4,9 +4,11 @@ import asyncio
 import logging
 from collections.abc import Collection
 
+import msgspec
+
 from polyrelay.access.principal import Principal
 from polyrelay.exchange.outcome import Outcome
-from polyrelay.jobs.job import Job
+from polyrelay.jobs.job import Job, Kind
 from polyrelay.kernel import errors
 from polyrelay.kernel.ids import ExchangeId
 from polyrelay.service.bank import BankAway
@@ -43,22 +45,35 @@ class JobDesk:
         return await asyncio.shield(task)
 
     async def find(self, principal: Principal, job: ExchangeId) -> Job | None:
-        """A job of this key; None when it has none of that id. Raises `errors.BooksAway`."""
+        """A job of this key's account; None when it has none of that id. Raises `errors.BooksAway`."""
         return (await self.find_many(principal, [job])).get(job)
 
     async def find_many(self, principal: Principal, jobs: Collection[ExchangeId]) -> dict[ExchangeId, Job]:
-        """Those of `jobs` that are this key's, by id. Raises `errors.BooksAway`."""
+        """Those of `jobs` that are of this key's account, by id. Raises `errors.BooksAway`.
+
+        Of the account, not of the key alone: a key that was rotated still has its jobs.
+        """
         try:
-            found = await self._works.store.find(_scope(principal), jobs)
+            found = await self._works.store.find(Scope(principal.account_id), jobs)
         except BankAway as error:
             raise books_away() from error
         return {job.id: job for job in found}
 
     async def list(self, principal: Principal, wanted: Wanted) -> list[Job]:
-        """A page of this key's jobs, newest first, at most LONGEST_PAGE. Raises `errors.BooksAway`."""
-        page = Wanted(min(wanted.limit, LONGEST_PAGE), wanted.before, wanted.kinds)
+        """A page of this key's jobs, at most LONGEST_PAGE and one more, to see whether there is one.
+
+        Raises `errors.BooksAway`.
+        """
+        page = msgspec.structs.replace(wanted, limit=min(wanted.limit, LONGEST_PAGE + 1))
         try:
             return await self._works.store.page(_scope(principal), page)
+        except BankAway as error:
+            raise books_away() from error
+
+    async def count(self, principal: Principal, kinds: Collection[Kind]) -> int:
+        """How many jobs of `kinds` this key has. Raises `errors.BooksAway`."""
+        try:
+            return await self._works.store.count(_scope(principal), kinds)
         except BankAway as error:
             raise books_away() from error
 

@@ -40,11 +40,15 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """A page of a list, newest first: at most `limit` jobs older than job `before`, of `kinds` (all when empty)."""
+    """A page of a list: at most `limit` jobs of `kinds` (all when empty), newest first, or `oldest_first`; those behind
+    job `before` in that order, and none of the first `offset` of them.
+    """
 
     limit: int
     before: ExchangeId | None = None
     kinds: tuple[Kind, ...] = ()
+    offset: int = 0
+    oldest_first: bool = False
 
 
 class JobStore(Protocol):
@@ -96,9 +100,17 @@ class JobStore(Protocol):
         ...
 
     async def find(self, scope: Scope, ids: Collection[ExchangeId]) -> list[Job]:
-        """As `load`, but those in `scope` alone, and none that was refused."""
+        """As `load`, but those in `scope` alone, and none that was refused or is hidden."""
         ...
 
     async def page(self, scope: Scope, wanted: Wanted) -> list[Job]:
-        """A page of the jobs in `scope`, without those that were refused."""
+        """A page of the jobs in `scope`, without those that were refused or are hidden."""
+        ...
+
+    async def count(self, scope: Scope, kinds: Collection[Kind]) -> int:
+        """How many jobs of `kinds` there are on all its pages."""
+        ...
+
+    async def hide(self, job: ExchangeId) -> None:
+        """Show a job that is over no more, wherever its client looks. Again is no error."""
         ...

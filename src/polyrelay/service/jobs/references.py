@@ -7,18 +7,15 @@ from collections.abc import Sequence
 
 import msgspec
 
+from polyrelay.exchange import names
 from polyrelay.exchange.job import Ask
 from polyrelay.exchange.music import Concat, MusicAsk, Song
 from polyrelay.exchange.video import VideoAsk
-from polyrelay.jobs import clips
 from polyrelay.jobs.job import Job, Kind
 from polyrelay.jobs.lifecycle import State
 from polyrelay.kernel import errors
 from polyrelay.kernel.ids import ExchangeId
 from polyrelay.routing.channel import Candidate
-
-TASK_ID = "task_id"
-"""Member of `MusicAsk.extra` that tells an upstream which knows songs by tasks (WIRE 2.3) of which one a clip is."""
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -52,17 +49,11 @@ def outgoing(ask: Ask, reference: Named, source: Job | None) -> Ask:
     known = source.upstreamed.clips or source.upstreamed.ids
     if reference.number >= len(known) or not _fits(ask, source):
         raise unknown(reference.member)
-    name = known[reference.number]
-    match ask:
-        case MusicAsk():
-            extra = {member: value for member, value in ask.extra.items() if member != TASK_ID}
-            if source.upstreamed.clips:
-                extra[TASK_ID] = source.upstreamed.ids[0]
-            return msgspec.structs.replace(ask, continue_clip=name, extra=extra)
-        case Concat():
-            return msgspec.structs.replace(ask, clip=name)
-        case _:
-            return msgspec.structs.replace(ask, remix_of=name)
+    own = {names.clip(source.id, number): name for number, name in enumerate(known)}
+    made = names.renamed(ask, {source.id: source.upstreamed.ids[0], **own})
+    if isinstance(made, MusicAsk) and source.upstreamed.clips:
+        return msgspec.structs.replace(made, continue_job=source.upstreamed.ids[0])
+    return made
 
 
 def serving(candidates: Sequence[Candidate], source: Job) -> tuple[Candidate, ...]:
@@ -83,10 +74,10 @@ def unknown(member: str) -> errors.Refusal:
 
 
 def _clip(name: str, member: str) -> Named:
-    found = clips.parse(name)
-    if found is None:
+    place = names.place(name)
+    if place is None or place.index is None:
         raise unknown(member)
-    return Named(*found, member)
+    return Named(ExchangeId(place.job_id), place.index, member)
 
 
 def _fits(ask: Ask, source: Job) -> bool:

@@ -105,7 +105,7 @@ class Submission:
             return ask, candidates
         principal = self._commission.principal
         try:
-            found = await self._works.store.find(Scope(principal.account_id, principal.key_id), [reference.job])
+            found = await self._works.store.find(Scope(principal.account_id), [reference.job])
         except BankAway as error:
             raise books_away() from error
         source = found[0] if found else None

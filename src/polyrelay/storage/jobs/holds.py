@@ -61,4 +61,4 @@ def batch(row: Row) -> str:
 def is_shown(job: Job, scope: Scope) -> bool:
     """Whether clients in `scope` may see it."""
     mine = job.payer.account == scope.account and scope.key in (None, job.payer.key)
-    return mine and job.state is not State.REFUSED
+    return mine and job.state is not State.REFUSED and not job.hidden

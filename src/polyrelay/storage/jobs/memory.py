@@ -1,12 +1,13 @@
 """Jobs in memory: the twin of `SqlJobStore`, over the twin of the books."""
 
+import operator
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from polyrelay.jobs import lifecycle
-from polyrelay.jobs.job import Job
+from polyrelay.jobs.job import Job, Kind
 from polyrelay.jobs.lifecycle import Event, State
 from polyrelay.kernel.ids import ExchangeId
 from polyrelay.ledger.escrow import JOBS
@@ -92,14 +93,24 @@ class MemoryJobStore:
 
     async def page(self, scope: Scope, wanted: Wanted) -> list[Job]:
         """See the port."""
-        found = [
-            job
-            for name, job in sorted(self.jobs.items(), reverse=True)
-            if holds.is_shown(job, scope)
-            and (wanted.before is None or name < wanted.before)
-            and (not wanted.kinds or job.kind in wanted.kinds)
-        ]
-        return found[: wanted.limit]
+        found = sorted(self._shown(scope, wanted.kinds), key=_id, reverse=not wanted.oldest_first)
+        if wanted.before is not None:
+            behind = operator.gt if wanted.oldest_first else operator.lt
+            found = [job for job in found if behind(job.id, wanted.before)]
+        return found[wanted.offset : wanted.offset + wanted.limit]
+
+    async def count(self, scope: Scope, kinds: Collection[Kind]) -> int:
+        """See the port."""
+        return len(self._shown(scope, kinds))
+
+    async def hide(self, job: ExchangeId) -> None:
+        """See the port."""
+        known = self.jobs.get(job)
+        if known is not None and known.state.over:
+            self.jobs[job] = msgspec.structs.replace(known, hidden=True)
+
+    def _shown(self, scope: Scope, kinds: Collection[Kind]) -> list[Job]:
+        return [job for job in self.jobs.values() if holds.is_shown(job, scope) and (not kinds or job.kind in kinds)]
 
     def _replace(self, job: Job, states: Collection[State]) -> bool:
         """Keep what may change of `job`, if it is in one of `states`."""

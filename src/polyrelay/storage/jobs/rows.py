@@ -89,6 +89,7 @@ def read(row: Row) -> Job:
         finished_at=row["finished_at"],
         watched=bool(row["watched"]),
         late_at=row["late_at"],
+        hidden=bool(row["hidden"]),
     )
 
 

@@ -52,6 +52,7 @@ SELECT id FROM jobs WHERE watched = 1 AND keeper NOT IN ({_LIVE}) ORDER BY id LI
 _LOCK: dict[Dialect, str] = {"sqlite": "", "postgresql": "FOR UPDATE SKIP LOCKED"}
 _TAKE_OVER = "UPDATE jobs SET keeper = $2 WHERE id {among} RETURNING *"
 _KEPT = "SELECT id FROM jobs WHERE keeper = $1 AND watched = 1"
+_HIDE = f"UPDATE jobs SET hidden = 1 WHERE id = $1 AND state NOT IN ({_named(lifecycle.OPEN)})"  # noqa: S608
 _LOAD = "SELECT * FROM jobs WHERE id {among}"
 
 
@@ -149,6 +150,25 @@ class SqlJobStore:
 
         return await self._read(work)
 
+    async def count(self, scope: Scope, kinds: Collection[Kind]) -> int:
+        """See the port."""
+        conditions, values = _in_scope(scope, kinds)
+
+        async def work(tx: Tx) -> int:
+            sql = f"SELECT count(*) AS number FROM jobs WHERE {conditions}"  # noqa: S608 - constants only
+            number: int = (await tx.fetch(sql, *values))[0]["number"]
+            return number
+
+        return await self._read(work)
+
+    async def hide(self, job: ExchangeId) -> None:
+        """See the port."""
+
+        async def work(tx: Tx) -> None:
+            await tx.execute(_HIDE, job)
+
+        await self._write(work)
+
     async def _write(self, work: Work[T]) -> T:
         try:
             return await self._database.write(work)
@@ -175,18 +195,24 @@ async def _update(tx: Tx, sql: str, job: Job) -> bool:
     return bool(await tx.execute(sql, job.id, *rows.changing(job)))
 
 
-def _page(scope: Scope, wanted: Wanted) -> tuple[str, list[Any]]:
+def _in_scope(scope: Scope, kinds: Collection[Kind]) -> tuple[str, list[Any]]:
     """By the index of keys or of accounts, which are in the order of time."""
     column, owner = ("account_id", scope.account) if scope.key is None else ("key_id", scope.key)
-    conditions = [f"{column} = $1", "account_id = $2", f"state <> '{State.REFUSED}'"]
-    values: list[Any] = [owner, scope.account]
+    conditions = [f"{column} = $1", "account_id = $2", f"state <> '{State.REFUSED}'", "hidden = 0"]
+    if kinds:
+        conditions.append(f"kind IN ({_named(kinds)})")
+    return " AND ".join(conditions), [owner, scope.account]
+
+
+def _page(scope: Scope, wanted: Wanted) -> tuple[str, list[Any]]:
+    conditions, values = _in_scope(scope, wanted.kinds)
+    beyond, direction = (">", "ASC") if wanted.oldest_first else ("<", "DESC")
     if wanted.before is not None:
         values.append(wanted.before)
-        conditions.append(f"id < ${len(values)}")
-    if wanted.kinds:
-        conditions.append(f"kind IN ({_named(wanted.kinds)})")
-    values.append(wanted.limit)
-    return f"SELECT * FROM jobs WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT ${len(values)}", values  # noqa: S608
+        conditions += f" AND id {beyond} ${len(values)}"
+    places = f"LIMIT ${len(values) + 1} OFFSET ${len(values) + 2}"
+    values += [wanted.limit, wanted.offset]
+    return f"SELECT * FROM jobs WHERE {conditions} ORDER BY id {direction} {places}", values  # noqa: S608
 
 
 def _id(job: Job) -> str:

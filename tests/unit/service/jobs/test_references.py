@@ -2,10 +2,10 @@
 
 import pytest
 
+from polyrelay.exchange import names
 from polyrelay.exchange.job import Upstreamed
 from polyrelay.exchange.music import Concat, MusicAsk
 from polyrelay.exchange.video import VideoAsk
-from polyrelay.jobs import clips
 from polyrelay.jobs.job import Job
 from polyrelay.jobs.lifecycle import Event
 from polyrelay.kernel import errors
@@ -16,7 +16,7 @@ from support.jobs import LYRICS_ASK, PLACE, SONG_ASK, accepted, done, job, px
 SONG = done(accepted(job()))[0]
 TASK_SONG = done(accepted(job(), upstreamed=Upstreamed(("t_1",), ("c_1", "c_2"))))[0]
 VIDEO = done(accepted(job(ask=VideoAsk("sora", "a cat"))))[0]
-SECOND = clips.name(px(1), 1)
+SECOND = names.clip(px(1), 1)
 
 
 def test_most_asks_stand_alone() -> None:
@@ -34,15 +34,16 @@ def test_a_clip_is_named_as_its_upstream_does(ask: MusicAsk | Concat) -> None:
 
 
 def test_an_upstream_that_knows_songs_by_task_is_told_the_task() -> None:
-    ask = MusicAsk("v4", continue_clip=SECOND, extra={"task_id": "whatever", "keep": 1})
+    ask = MusicAsk("v4", continue_clip=SECOND, extra={"other": px(1), "keep": 1})
     named = references.named(ask)
     assert named is not None
     sent = references.outgoing(ask, named, TASK_SONG)
     assert isinstance(sent, MusicAsk)
-    assert (sent.continue_clip, sent.extra) == ("c_2", {"task_id": "t_1", "keep": 1})
+    assert (sent.continue_clip, sent.continue_job) == ("c_2", "t_1")
+    assert sent.extra == {"other": "t_1", "keep": 1}
     other = references.outgoing(ask, named, SONG)
     assert isinstance(other, MusicAsk)
-    assert other.extra == {"keep": 1}
+    assert (other.continue_clip, other.continue_job) == ("up_2", None)
 
 
 def test_a_remix_names_the_video() -> None:
@@ -60,7 +61,7 @@ def test_a_remix_names_the_video() -> None:
         (Concat(SECOND), None),
         (Concat(SECOND), accepted(job())),
         (Concat(SECOND), VIDEO),
-        (Concat(clips.name(px(1), 2)), SONG),
+        (Concat(names.clip(px(1), 2)), SONG),
         (VideoAsk("sora", "again", remix_of=px(1)), SONG),
         (Concat(SECOND), accepted(job()).after(Event.FAIL)),
     ],

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from polyrelay.exchange import names
 from polyrelay.exchange.call import Call, Demand
 from polyrelay.exchange.faults import Fault, FaultKind
 from polyrelay.exchange.job import Stage
 from polyrelay.exchange.music import Concat, MusicAsk
-from polyrelay.jobs import clips
 from polyrelay.jobs.lifecycle import State
 from polyrelay.kernel import errors
 from polyrelay.providers.outbound import OutboundRequest
@@ -376,12 +376,12 @@ def test_a_clip_is_extended_by_the_upstream_that_made_it() -> None:
         assert first.place.channel == "b"
         assert await shop.house.store.end(*done(first))
         shop.time.pass_(0.1)
-        ask = MusicAsk("chirp-v4", "more", continue_clip=clips.name(first.id, 0), continue_at=60)
+        ask = MusicAsk("chirp-v4", "more", continue_clip=names.clip(first.id, 0), continue_at=60)
         second = await shop.submit(shop.commission(2, ask))
         assert second.place == first.place
         assert second.ask == ask, "its own client's name is kept"
         assert b'"continue_clip": "up_1"' in body(shop.vendor.requests[-1])
-        stranger = holder("acc_1", "key_2")
+        stranger = holder("acc_2", "key_2")
         told = await refusal(shop, 3, ask, by=stranger)
         assert told.param == "continue_clip_id"
         gone = [each for each in shop.commission().candidates if each.channel.name == "a"]
@@ -393,7 +393,7 @@ def test_a_clip_is_extended_by_the_upstream_that_made_it() -> None:
 
 def test_what_builds_on_nothing_is_refused() -> None:
     async def scenario(shop: Workshop) -> None:
-        assert (await refusal(shop, ask=Concat(clips.name(px(77), 0)))).param == "clip_id"
+        assert (await refusal(shop, ask=Concat(names.clip(px(77), 0)))).param == "clip_id"
 
     assert len(play(scenario).refused) == 1
 
@@ -408,7 +408,7 @@ def test_reads_while_the_books_are_away_say_so() -> None:
         for read in (
             shop.desk.find(HOLDER, px(1)),
             shop.desk.list(HOLDER, Wanted(3)),
-            shop.submit(shop.commission(ask=Concat(clips.name(px(1), 0)))),
+            shop.submit(shop.commission(ask=Concat(names.clip(px(1), 0)))),
         ):
             with pytest.raises(errors.BooksAway):
                 await read

@@ -63,6 +63,7 @@ def _make_table() -> None:
         sa.Column("finished_at", sa.Double),
         sa.Column("watched", sa.Integer, nullable=False, comment="whether its keeper is to look at it"),
         sa.Column("late_at", sa.Double, comment="when it had succeeded after all, uncharged and undelivered"),
+        sa.Column("hidden", sa.Integer, nullable=False, server_default="0", comment="its client has thrown it away"),
         sa.CheckConstraint("held >= 0", name="ck_jobs_positive"),
         sa.PrimaryKeyConstraint("id", name="pk_jobs"),
     )
