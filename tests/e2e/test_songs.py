@@ -64,7 +64,7 @@ class Client:
 class Native(Client):
     def make(self, model: str, **more: Any) -> tuple[str, ...]:
         made = self.post("/v1/suno/api/generate/v2/", mv=model, make_instrumental=False, **{**WORDS, **more})
-        assert [clip["status"] for clip in made["clips"]][0] in ("submitted", "queued", "streaming")
+        assert made["clips"][0]["status"] in ("submitted", "queued", "streaming")
         return tuple(clip["id"] for clip in made["clips"])
 
     def clips(self, names: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -86,14 +86,25 @@ class Task(Client):
 
 class Flat(Client):
     def make(self, model: str, **more: Any) -> tuple[str, ...]:
-        return tuple(clip["id"] for clip in self.post("/suno-api/api/custom_generate", model=model, **{**WORDS, **more}))
+        return tuple(
+            clip["id"] for clip in self.post("/suno-api/api/custom_generate", model=model, **{**WORDS, **more})
+        )
 
     def clips(self, names: tuple[str, ...]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.get("/suno-api/api/get", ids=",".join(names))
         return found
 
 
-CLIENTS: dict[str, Callable[[RelayProcess], Client]] = {"native": Native, "task": Task, "flat": Flat}
+CLIENTS: dict[str, type[Client]] = {"native": Native, "task": Task, "flat": Flat}
+
+
+@pytest.fixture
+def speak(shop: RelayProcess) -> Iterator[Callable[[str], Client]]:
+    """Clients by the dialect they speak."""
+    clients = {dialect: kind(shop) for dialect, kind in CLIENTS.items()}
+    yield clients.__getitem__
+    for client in clients.values():
+        client.http.close()
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +131,9 @@ def finished(client: Client, names: tuple[str, ...]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("upstream", UPSTREAMS)
 @pytest.mark.parametrize("dialect", CLIENTS)
 def test_a_client_of_any_dialect_is_served_by_any_upstream(
-    dialect: str, upstream: str, shop: RelayProcess, sandbox: Vendor
+    dialect: str, upstream: str, speak: Callable[[str], Client]
 ) -> None:
-    client = CLIENTS[dialect](shop)
+    client = speak(dialect)
     names = client.make(f"song-{upstream}")
     found = finished(client, names)
     assert [clip["status"] for clip in found] == ["complete", "complete"]
@@ -135,23 +146,27 @@ def test_a_client_of_any_dialect_is_served_by_any_upstream(
 
 
 @pytest.mark.parametrize("upstream", UPSTREAMS)
-def test_a_song_that_fails_costs_nothing(upstream: str, shop: RelayProcess, sandbox: Vendor) -> None:
+def test_a_song_that_fails_costs_nothing(
+    upstream: str, shop: RelayProcess, sandbox: Vendor, speak: Callable[[str], Client]
+) -> None:
+    before = spent(shop)
     sandbox.script("broken", song="error")
-    client = Native(shop)
+    client = speak("native")
     found = finished(client, client.make(f"broken-{upstream}"))
     assert {clip["status"] for clip in found} == {"error"}
+    assert spent(shop) == before
 
 
-def test_a_song_is_extended_and_put_together_by_who_made_it(shop: RelayProcess) -> None:
-    client = Native(shop)
+def test_a_song_is_extended_and_put_together_by_who_made_it(speak: Callable[[str], Client]) -> None:
+    client = speak("native")
     first = finished(client, client.make("song-native"))[0]["id"]
     longer = finished(client, client.make("song-native", continue_clip_id=first, continue_at=30.5))[0]
     assert longer["status"] == "complete"
     assert longer["history"][0]["id"] == first
 
 
-def test_lyrics_in_every_dialect(shop: RelayProcess) -> None:
-    native, task, flat = Native(shop), Task(shop), Flat(shop)
+def test_lyrics_in_every_dialect(speak: Callable[[str], Client]) -> None:
+    native, task, flat = speak("native"), speak("task"), speak("flat")
     name = native.post("/v1/suno/api/generate/lyrics/", prompt="the sea")["id"]
     deadline = time.monotonic() + PATIENCE
     while (lyrics := native.get(f"/v1/suno/api/generate/lyrics/{name}"))["status"] != "complete":
@@ -162,8 +177,8 @@ def test_lyrics_in_every_dialect(shop: RelayProcess) -> None:
     assert flat.post("/suno-api/api/generate_lyrics", prompt="the sea")["text"]
 
 
-def test_wrong_input_is_refused_in_the_dialects_own_words(shop: RelayProcess) -> None:
-    client = Native(shop)
+def test_wrong_input_is_refused_in_the_dialects_own_words(shop: RelayProcess, speak: Callable[[str], Client]) -> None:
+    client = speak("native")
     native = client.http.post("/v1/suno/api/generate/v2/", json={"mv": "song-native", "prompt": 7})
     assert (native.status_code, "prompt" in native.json()["detail"]) == (400, True)
     task = client.http.post("/suno/submit/music", json={"mv": "song-native", "prompt": 7})
@@ -179,8 +194,8 @@ def test_wrong_input_is_refused_in_the_dialects_own_words(shop: RelayProcess) ->
     assert anonymous.status_code == 401
 
 
-def test_what_is_left_is_told(shop: RelayProcess) -> None:
-    told = Flat(shop).get("/suno-api/api/get_limit")
+def test_what_is_left_is_told(speak: Callable[[str], Client]) -> None:
+    told = speak("flat").get("/suno-api/api/get_limit")
     assert told["credits_left"] > 0
 
 

@@ -50,10 +50,9 @@ def outgoing(ask: Ask, reference: Named, source: Job | None) -> Ask:
     if reference.number >= len(known) or not _fits(ask, source):
         raise unknown(reference.member)
     own = {names.clip(source.id, number): name for number, name in enumerate(known)}
-    made = names.renamed(ask, {source.id: source.upstreamed.ids[0], **own})
-    if isinstance(made, MusicAsk) and source.upstreamed.clips:
-        return msgspec.structs.replace(made, continue_job=source.upstreamed.ids[0])
-    return made
+    job = next(iter(source.upstreamed.ids), known[0])
+    made = names.renamed(ask, {source.id: job, **own})
+    return msgspec.structs.replace(made, continue_job=job) if isinstance(made, MusicAsk) else made
 
 
 def serving(candidates: Sequence[Candidate], source: Job) -> tuple[Candidate, ...]:

@@ -43,7 +43,7 @@ def test_an_upstream_that_knows_songs_by_task_is_told_the_task() -> None:
     assert sent.extra == {"other": "t_1", "keep": 1}
     other = references.outgoing(ask, named, SONG)
     assert isinstance(other, MusicAsk)
-    assert (other.continue_clip, other.continue_job) == ("up_2", None)
+    assert (other.continue_clip, other.continue_job) == ("up_2", "up_1")
 
 
 def test_a_remix_names_the_video() -> None:

@@ -6,15 +6,11 @@ from functools import partial
 from polyrelay.access.principal import Principal
 from polyrelay.exchange.job import Stage
 from polyrelay.kernel.errors import Refusal, UpstreamSlow
-from polyrelay.service.jobs.ports import Wanted
 from polyrelay.service.jobs.surfaces.reception import Reception, stage
 from polyrelay.service.jobs.surfaces.songs import SONGS, Read, Songs
 from polyrelay.service.jobs.surfaces.visit import Route, Visit
 from polyrelay.wire.answers import Answer
 from polyrelay.wire.suno.flat import surface
-
-NEWEST = 20
-"""Songs on the page that is shown when no ids are asked for."""
 
 CENT = 10_000_000
 """Nanos in a hundredth of the currency, which `get_limit` calls a credit (as AiToEarn does, WIRE 1.4)."""
@@ -63,13 +59,9 @@ class SunoFlat(Songs):
         return surface.lyrics(await self.reception.song(holder, job))
 
     async def _get(self, visit: Visit) -> Answer:
-        ids = surface.read_get(visit.query)
+        query = surface.read_get(visit.query)
         holder = self.reception.principal(visit)
-        if ids:
-            found = await self.reception.jobs(holder, ids, SONGS)
-        else:
-            found = await self.reception.newest(holder, Wanted(NEWEST, kinds=SONGS))
-        return surface.songs(await self.reception.songs(holder, found), ids)
+        return surface.songs(await self.page(holder, query), query.ids)
 
     async def _clip(self, visit: Visit) -> Answer:
         name = surface.read_clip(visit.query)

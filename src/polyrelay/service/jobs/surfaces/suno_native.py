@@ -3,16 +3,11 @@
 from functools import partial
 
 from polyrelay.kernel.errors import Refusal
-from polyrelay.service.jobs.ports import Wanted
 from polyrelay.service.jobs.surfaces.reception import Reception
-from polyrelay.service.jobs.surfaces.songs import LYRICS, SONGS, Read, Songs
+from polyrelay.service.jobs.surfaces.songs import CLIPS_PER_SONG, LYRICS, SONGS, Read, Songs
 from polyrelay.service.jobs.surfaces.visit import Route, Visit
 from polyrelay.wire.answers import Answer
 from polyrelay.wire.suno.native import surface
-from polyrelay.wire.suno.native.surface import PAGE_CLIPS
-
-TAKES = 2
-"""Clips of a song: what a page is counted by."""
 
 
 class SunoNative(Songs):
@@ -42,25 +37,15 @@ class SunoNative(Songs):
         return surface.submitted(await self.reception.song(holder, job))
 
     async def _feed(self, visit: Visit) -> Answer:
-        """Without ids, the newest."""
         query = surface.read_feed(visit.query)
         holder = self.reception.principal(visit)
-        if query.ids:
-            found = await self.reception.jobs(holder, query.ids, SONGS)
-        else:
-            found = await self.reception.newest(holder, Wanted(PAGE_CLIPS // TAKES, kinds=SONGS))
-        return surface.feed(await self.reception.songs(holder, found), query.ids)
+        return surface.feed(await self.page(holder, query), query.ids)
 
     async def _feed_v2(self, visit: Visit) -> Answer:
         query = surface.read_feed(visit.query)
         holder = self.reception.principal(visit)
-        if query.ids:
-            found = await self.reception.jobs(holder, query.ids, SONGS)
-            return surface.feed_v2(await self.reception.songs(holder, found), query, 0)
-        size = PAGE_CLIPS // TAKES
-        found = await self.reception.newest(holder, Wanted(size, offset=query.page * size, kinds=SONGS))
-        total = TAKES * await self.reception.count(holder, SONGS)
-        return surface.feed_v2(await self.reception.songs(holder, found), query, total)
+        total = 0 if query.ids else CLIPS_PER_SONG * await self.reception.count(holder, SONGS)
+        return surface.feed_v2(await self.page(holder, query), query, total)
 
     async def _clip(self, visit: Visit) -> Answer:
         name = visit.names["id"]
