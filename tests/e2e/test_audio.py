@@ -42,8 +42,11 @@ TARIFFS = "".join(
 
 
 def whisper_asr(name: str, sandbox: Vendor, models: str, extra: str = "") -> str:
+    """Without a credential: it asks for none."""
     root = sandbox.base_url.removesuffix("/v1")
-    return channel(name, root, models, extra).replace('provider = "sandbox"', 'provider = "whisper_asr"')
+    return (
+        f'[[channels]]\nname = "{name}"\nprovider = "whisper_asr"\nbase_url = "{root}"\nmodels = [{models}]\n{extra}\n'
+    )
 
 
 @pytest.fixture(scope="module")
