@@ -311,15 +311,18 @@ class Sender:
         *,
         headers: tuple[str, ...] = (),
         act: Callable[[Recorder, str], object] | None = None,
+        method: str = "POST",
     ) -> Recorder:
         recorder = Recorder(act)
-        request = OutboundRequest(self.channel, CREDENTIAL, url, FIXED, headers, body)
+        request = OutboundRequest(self.channel, CREDENTIAL, url, FIXED, headers, body, method)
         recorder.flight = self.client.send(request, recorder)
         assert not recorder.calls
         return recorder
 
-    async def fetch(self, url: str, body: bytes = b"{}", *, headers: tuple[str, ...] = ()) -> Recorder:
-        recorder = self.send(url, body, headers=headers)
+    async def fetch(
+        self, url: str, body: bytes = b"{}", *, headers: tuple[str, ...] = (), method: str = "POST"
+    ) -> Recorder:
+        recorder = self.send(url, body, headers=headers, method=method)
         await asyncio.wait_for(recorder.over.wait(), PATIENCE)
         return recorder
 
