@@ -12,11 +12,13 @@ class ImageCount(msgspec.Struct, frozen=True, gc=False):
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """Counts per bucket; tokens unless named otherwise. `estimated` marks figures the upstream did not state.
+    """Counts per bucket; tokens unless named otherwise. `estimated` marks figures the upstream did not state, seconds
+    apart: `seconds_estimated` marks those that were neither stated nor read from the medium itself.
 
     `seconds` are whole seconds of audio or video (rounded up by the adapter), `characters` of speech text,
     `images` made, `tasks` jobs done (a song, a video). `megapixel_steps` are images x sampling steps x megapixels,
-    summed over a call and rounded up once: what a diffusion model's work grows with.
+    summed over a call and rounded up once: what a diffusion model's work grows with. An adapter counts in every unit
+    that a tariff may price.
     """
 
     input_text: int = 0
@@ -37,6 +39,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     images: tuple[ImageCount, ...] = ()
     tasks: int = 0
     megapixel_steps: int = 0
+    seconds_estimated: bool = False
 
     @property
     def input_tokens(self) -> int:

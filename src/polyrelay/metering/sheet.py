@@ -147,8 +147,8 @@ class Sheet:
     In `per_image` the first row that matches counts, so the fallback row (neither size nor quality) comes last.
 
     What has no price in its own unit is included in the other lines of the same bill (tokens in a price per image,
-    a song's seconds in its price per task), images never in input tokens alone. A call that used something and meets
-    no price at all is `Unpriced`, never free.
+    a song's seconds in its price per task, output tokens without a rate in a price per second), images never in input
+    tokens alone. A call that used something and meets no price at all is `Unpriced`, never free.
     """
 
     tiers: tuple[Tier, ...] = ()

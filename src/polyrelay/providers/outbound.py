@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from polyrelay.exchange.operation import Operation
+from polyrelay.exchange.upload import Stream
 from polyrelay.providers import registry
 from polyrelay.providers.profile import Auth
 from polyrelay.routing.channel import Candidate, Channel, Credential
@@ -18,8 +19,8 @@ PASSED_HEADERS = (b"openai-beta", b"traceparent", b"tracestate", b"idempotency-k
 
 class OutboundRequest(msgspec.Struct, frozen=True, gc=False):
     """One request. `headers` are whole header lines (`name: value`) without host, length, expect and accept-encoding,
-    which the transport sets; `fixed_headers` are those that never change for this channel and credential. A GET has no
-    body.
+    which the transport sets; `fixed_headers` are those that never change for this channel and credential. A stream's
+    upload is held by the transport from the sending to the end. GET and DELETE have no body.
     """
 
     channel: Channel
@@ -27,7 +28,7 @@ class OutboundRequest(msgspec.Struct, frozen=True, gc=False):
     url: str
     fixed_headers: tuple[str, ...]
     headers: tuple[str, ...]
-    body: bytes
+    body: bytes | Stream
     method: str = "POST"
 
     def __repr__(self) -> str:

@@ -79,4 +79,5 @@ def principal(head: Head, peer: str, *, keys: Keys, now: float, basic: bool = Fa
 def lease(holder: Principal, call: Call, limits: Limits) -> Lease:
     """Take one request, its estimated tokens and a place of every limit that applies. Raises `errors.RateLimited`."""
     output = (call.max_output or ASSUMED_OUTPUT_TOKENS) * call.choices if call.capped else 0
-    return limits.take(holder, call.input_bytes // guess.BYTES_PER_TOKEN + output, call.model)
+    text = call.input_bytes - call.references.inline_bytes
+    return limits.take(holder, text // guess.BYTES_PER_TOKEN + output, call.model)

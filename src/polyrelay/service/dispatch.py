@@ -390,6 +390,9 @@ class Dispatch:
             self._client.cut()
 
     def _reply(self, headers: Headers, body: bytes) -> None:
+        if self._started:
+            self._finish(body, close=False)
+            return
         if self._charge is not None:
             headers.append(answers.cost(self._charge))
         self._client.reply(200, headers, body)

@@ -142,12 +142,12 @@ class Transcript:
 
     def _settled(self, entry: Settled) -> Row:
         quote, usage = self._stated(self._quotes, entry.quote), entry.usage
-        lines, cost = _billed(usage, quote, entry.facts)
+        lines, cost, estimated = _billed(usage, quote, entry.facts)
         bill = _Bill(
             usage.input_tokens,
             usage.output_tokens,
             _json(usage).decode(),
-            usage.estimated,
+            estimated,
             False,
             entry.held,
             entry.amount,
@@ -172,16 +172,16 @@ class BadJournal(PolyrelayError):
     """A journal names what it never stated: it is not whole, and nobody may guess."""
 
 
-def _billed(usage: Usage, quote: Quote, facts: Facts) -> tuple[str | None, Nanos | None]:
-    """The lines of the bill as JSON, and what the upstream takes. None when something used has no price (it was charged
-    its hold).
+def _billed(usage: Usage, quote: Quote, facts: Facts) -> tuple[str | None, Nanos | None, bool]:
+    """The lines of the bill as JSON, what the upstream takes, and whether the bill is an estimate. None when something
+    used has no price (it was charged its hold).
     """
     upstream = [name for name in (facts.channel, facts.provider) if name is not None]
     try:
         lines = rate.bill(usage, quote.prices.sell, quote.multiplier)
-        return write.bill(lines), rate.cost(usage, quote, *upstream)
+        return write.bill(lines), rate.cost(usage, quote, *upstream), rate.is_estimated(usage, lines)
     except (Unpriced, BadUsage):
-        return None, None
+        return None, None, usage.estimated
 
 
 def _row(exchange: str, at: float, payer: Payer, facts: Facts, bill: _Bill = _NO_BILL) -> Row:

@@ -314,7 +314,7 @@ class Treasury:
             hold.payer.number or self._payer_number(hold.payer),
             hold.pin.number or self._quote_number(hold.pin),
             hold.amount,
-            order.call.input_bytes,
+            order.call.input_bytes - order.call.references.inline_bytes,
             order.surface,
             order.call.model,
         )

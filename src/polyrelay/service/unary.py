@@ -15,13 +15,14 @@ _JSON: Headers = [(b"content-type", JSON)]
 class UnaryDelivery:
     """Buffers up to the bound `unary_bytes`, so that a bad answer can still fail over; streams what is larger."""
 
-    __slots__ = ("_bound", "_chunks", "_media_type", "_passed", "_reply", "_size", "_tail", "host")
+    __slots__ = ("_bound", "_chunks", "_media_type", "_own_headers", "_passed", "_reply", "_size", "_tail", "host")
 
-    def __init__(self, host: Host, reply: WholeReply, media_type: bytes) -> None:
-        """`media_type` as the upstream named it, empty when it did not."""
+    def __init__(self, host: Host, reply: WholeReply, media_type: bytes, passed: Headers) -> None:
+        """`media_type` as the upstream named it, empty when it did not; `passed` are headers of its that travel on."""
         self.host = host
         self._reply = reply
         self._media_type = media_type
+        self._own_headers = [*passed, *reply.headers()]
         self._bound = max(host.settings.bounds.unary_bytes, reply.kept_bytes)
         self._chunks: list[bytes] = []
         self._size = 0
@@ -37,6 +38,9 @@ class UnaryDelivery:
         self._size += len(chunk)
         self._chunks.append(chunk)
         if self._size <= self._bound:
+            return
+        if self._reply.rewritten:
+            self.host.failed(Fault(FaultKind.OVERSIZE, "an answer that is no stream is larger than a frame may be"))
             return
         if not self.host.committed and not self.host.commit(self._headers()):
             return
@@ -74,7 +78,7 @@ class UnaryDelivery:
             self.host.failed(fault)
 
     def _headers(self) -> Headers:
-        return [(b"content-type", self._reply.media_type(self._media_type))]
+        return [(b"content-type", self._reply.media_type(self._media_type)), *self._own_headers]
 
 
 class Rejection:

@@ -42,6 +42,7 @@ from polyrelay.state.clock import SystemClock
 from polyrelay.state.entropy import Entropy
 from polyrelay.state.generation import Generation
 from polyrelay.state.memory import MemoryLimits
+from polyrelay.storage import folder
 from polyrelay.storage.access.directory import KeyDirectory
 from polyrelay.storage.access.source import open_keys
 from polyrelay.storage.books.bank import SqlBank
@@ -193,11 +194,17 @@ class Node:
     def _lane(self, relay: Relay) -> LaneSettings:
         return LaneSettings(
             relay,
-            {path: surface.name for path, surface in registry.BY_PATH.items()},
+            registry.BY_PATH,
             self.settings.bounds,
             self.settings.cors,
             self.settings.server.forwarded_networks,
         )
+
+    def _spool(self) -> Path:
+        """Where forms wait. On the data folder's disk, since a system's temporary folder may be memory."""
+        spool = self.data / folder.SPOOL
+        folder.prepare(spool)
+        return spool
 
     # ── the process ──
 
@@ -217,7 +224,7 @@ class Node:
             lines = line.Lines(*self._share())
             adapters = World(upstream, keys, limits, books.treasury, records, clock, loop, Entropy(), lines)
             relay = Relay(adapters, self._offer.snapshot)
-            context = LaneContext(self._lane(relay))
+            context = LaneContext(self._lane(relay), self._spool())
             parts = Parts(relay, context, keys, limits, books)
             application = self._application(parts, database, generation)
             self._server = server = http_server.build(self.settings.server, context, application)

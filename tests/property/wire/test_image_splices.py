@@ -10,7 +10,15 @@ from polyrelay.exchange.operation import Operation
 from polyrelay.kernel.errors import InvalidRequest
 from polyrelay.wire.reactor import request as reactor
 from polyrelay.wire.sdwebui import options, request
+from polyrelay.wire.spoken import Sent
 from support.webui import PNG, Server
+
+
+def read_body(sent: Sent) -> bytes:
+    """What goes out, of a request that came in one piece."""
+    assert isinstance(sent.body, bytes)
+    return sent.body
+
 
 SCALARS = st.none() | st.booleans() | st.integers(-5, 10**6) | st.text(max_size=5)
 ANYTHING = st.recursive(
@@ -52,7 +60,7 @@ def bodies(draw: st.DrawFn, members: dict[str, st.SearchStrategy[Any]]) -> bytes
 def test_only_the_checkpoint_and_what_is_set_right_change(body: bytes, checkpoint: str) -> None:
     before = json.loads(body)
     read = request.read(Operation.TXT2IMG, body)
-    after = json.loads(bytes(read.outbound(Operation.TXT2IMG, Server(), checkpoint, None).body))
+    after = json.loads(read_body(read.outbound(Operation.TXT2IMG, Server(), checkpoint, None)))
     named = before.pop("model", None) or (before.get("override_settings") or {}).get(options.CHECKPOINT)
     assert read.call.model == (named or request.UNNAMED)
     wanted = {
@@ -98,4 +106,4 @@ def test_of_a_swap_only_files_are_left_out(body: bytes, model: str, first: bool)
     wanted = {name: value for name, value in whole.items() if name not in files}
     if model != reactor.MODEL:
         wanted.setdefault("model", model)
-    assert json.loads(bytes(sent.body)) == wanted
+    assert json.loads(read_body(sent)) == wanted

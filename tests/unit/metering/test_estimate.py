@@ -7,7 +7,15 @@ from polyrelay.metering import estimate
 from polyrelay.metering.book import Unpriced
 from polyrelay.metering.read import sheet
 from polyrelay.metering.sheet import FREE, Sheet, factor
-from polyrelay.metering.tariff import CONTEXT_TOKENS, IMAGE_TOKENS, OUTPUT_TOKENS, Maxima, Prices, Quote
+from polyrelay.metering.tariff import (
+    CONTEXT_TOKENS,
+    IMAGE_TOKENS,
+    MADE_IMAGE_TOKENS,
+    OUTPUT_TOKENS,
+    Maxima,
+    Prices,
+    Quote,
+)
 
 ONE_EACH = sheet({"input_text": "1", "output_text": "1"})
 BARE = Maxima(overhead=0)
@@ -72,6 +80,13 @@ def test_images_of_unknown_size_count_at_the_dearest_row() -> None:
         return estimate.bound(call, quoted(table)).amount // money.NANOS_PER_UNIT
 
     assert (held("auto", "auto"), held("big", None), held("big", "standard"), held("small", "hd")) == (6, 6, 4, 2)
+
+
+def test_each_image_by_tokens_is_held_at_the_most_one_may_take() -> None:
+    call = Call("m", False, 0, choices=3, demand=Demand(images=(ImageCount("auto", "auto", 3),)))
+    assert estimate.bound(call, quoted()).output == MADE_IMAGE_TOKENS
+    assert estimate.bound(call, quoted(maxima=Maxima(output=6540, context=10))).output == 6540
+    assert tokens(call, quoted(maxima=Maxima(output=6540, overhead=0))) == 3 * 6540
 
 
 def test_units_asked_for_are_held() -> None:

@@ -9,6 +9,7 @@ def test_names_are_those_operators_write() -> None:
         "openai_compatible",
         "deepseek",
         "mistral",
+        "whisper_asr",
         "sdwebui",
         "reactor",
         "sandbox",

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from polyrelay.exchange.call import Call
+from polyrelay.exchange.call import Call, References
 from polyrelay.kernel import errors
 from polyrelay.service import admit
 from polyrelay.service.ports import Head
@@ -92,3 +92,10 @@ def test_tokens_set_aside_are_input_and_every_choices_output(cap: int | None, ch
     limits = Pacing()
     admit.lease(HOLDER, Call("m", False, 200, cap, choices), limits)
     assert limits.asked == [tokens]
+
+
+def test_base64_is_no_text_and_images_have_no_tokens_to_be_set_aside() -> None:
+    limits = Pacing()
+    call = Call("m", False, 10_200, choices=9, references=References(images=1, inline_bytes=10_000), capped=False)
+    admit.lease(HOLDER, call, limits)
+    assert limits.asked == [50]
