@@ -126,13 +126,19 @@ def _fixes(form: schema.Form, spans: dict[str, Span]) -> list[Edit]:
 
 
 def _refuse_scripts(form: schema.Form) -> None:
-    """Scripts that take a call over run it as often as they like; an infotext sets whatever the request leaves out."""
+    """Scripts that take a call over run it as often as they like; an infotext sets whatever the request leaves out.
+
+    Servers that are like a WebUI may heed members that it has no use for in a request, such as folders.
+    """
     if form.script_name:
         raise _unwanted("script_name", "scripts that take the call over are not offered")
     if form.infotext:
         raise _unwanted("infotext", "write its settings as members of the request")
     if form.send_images is False:
         raise _unwanted("send_images", "images are not kept on the server, so that they can only come in the answer")
+    for name in ("outpath_samples", "outpath_grids"):
+        if getattr(form, name):
+            raise _unwanted(name, "no folder of the server may be named")
     for name in ("firstphase_width", "firstphase_height"):
         if getattr(form, name):
             raise _unwanted(name, "use 'hr_resize_x' and 'hr_resize_y'")

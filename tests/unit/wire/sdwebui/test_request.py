@@ -106,6 +106,8 @@ def test_what_is_asked_for_is_what_is_held_and_charged() -> None:
         ({"script_name": "X/Y/Z plot"}, "script_name"),
         ({"infotext": "a cat\nSteps: 150"}, "infotext"),
         ({"send_images": False}, "send_images"),
+        ({"outpath_samples": "x"}, "outpath_samples"),
+        ({"outpath_grids": "x"}, "outpath_grids"),
         ({"refiner_checkpoint": "sdxl-refiner"}, "refiner_checkpoint"),
         ({"hr_checkpoint_name": "other"}, "hr_checkpoint_name"),
         ({"init_images": ["http://10.0.0.1/x.png"]}, "init_images[0]"),
