@@ -252,6 +252,63 @@ exchanges = Table(
 Index("ix_exchanges_account", exchanges.c.account_id, exchanges.c.id)
 Index("ix_exchanges_key", exchanges.c.key_id, exchanges.c.id)
 
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(40), primary_key=True, comment="of its exchange, which is written when it ends"),
+    Column("account_id", String(40), nullable=False),
+    Column("project_id", String(40)),
+    Column("key_id", String(40), nullable=False),
+    Column("customer_group", String(64), nullable=False),
+    Column("surface", String(32), nullable=False),
+    Column("kind", String(12), nullable=False, comment="music, lyrics, concat or video"),
+    Column("ask", Text, nullable=False, comment="what was asked for, with the client's own names"),
+    Column("model", String(200), nullable=False),
+    Column("demand", Text, nullable=False, comment="upper bounds of what it may use"),
+    _money("held"),
+    Column("meters", Text, nullable=False, comment="ids; as much is held of each"),
+    Column("tariff", Text, nullable=False, comment="as metering.read takes it"),
+    Column("multiplier", BigInteger, nullable=False),
+    Column("price_window", Text),
+    Column("label", String(128)),
+    Column("billing_group", String(200)),
+    Column("source", String(40)),
+    Column("notify", Text),
+    Column("created_at", Double, nullable=False),
+    Column("keeper", String(40), nullable=False, comment="the worker that submits or polls it"),
+    Column("state", String(12), nullable=False, comment="see jobs.lifecycle"),
+    Column("stage", String(12), nullable=False, comment="how far its upstream says it is"),
+    Column("progress", Integer, nullable=False),
+    Column("result", Text),
+    Column("reason", String(500)),
+    Column("channel", Text),
+    Column("provider", Text),
+    Column("credential", Text),
+    Column("upstreamed", Text, comment="by which names its upstream knows it"),
+    Column("attempts", Integer, nullable=False),
+    Column("accepted_at", Double),
+    Column("started_at", Double),
+    Column("finished_at", Double),
+    Column("next_poll", Double, comment="null when nobody is to look at it any more"),
+    Column("late_at", Double, comment="when it had succeeded after all, uncharged and undelivered"),
+    CheckConstraint("held >= 0", name="positive"),
+)
+Index("ix_jobs_account", jobs.c.account_id, jobs.c.id)
+Index("ix_jobs_key", jobs.c.key_id, jobs.c.id)
+Index(
+    "ix_jobs_open",
+    jobs.c.account_id,
+    sqlite_where=jobs.c.finished_at.is_(None),
+    postgresql_where=jobs.c.finished_at.is_(None),
+)
+Index(
+    "ix_jobs_polls",
+    jobs.c.keeper,
+    jobs.c.next_poll,
+    sqlite_where=jobs.c.next_poll.is_not(None),
+    postgresql_where=jobs.c.next_poll.is_not(None),
+)
+
 
 def _uses() -> tuple[Column[Any], ...]:
     """Of one account, project, key, model and channel: what an hour or a day adds up to."""
