@@ -59,6 +59,7 @@ def _channel(channel: ChannelSettings, path: KeyPath, environ: Mapping[str, str]
         http2=channel.http2,
         ca_file=channel.ca_file,
         drains=channel.client_gone == "drain",
+        stores=channel.artefacts == "store",
     )
 
 

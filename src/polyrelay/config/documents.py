@@ -51,6 +51,7 @@ def shown(settings: ChannelSettings) -> dict[str, Any]:
         "timeouts": {name: getattr(timeouts, name) for name in ("connect", "first_byte", "idle", "total")},
         "proxy": settings.proxy,
         "client_gone": settings.client_gone,
+        "artefacts": settings.artefacts,
         "http2": settings.http2,
         "ca_file": settings.ca_file,
     }

@@ -18,7 +18,9 @@ from uvicorn._types import (
     Scope,
 )
 
+from polyrelay.http.artefacts import Artefacts
 from polyrelay.http.ports import Answered, Billing, Directory, Unready
+from polyrelay.jobs.artefacts import ROOT as ARTEFACTS
 from polyrelay.kernel import errors
 from polyrelay.service.ports import HeaderList
 from polyrelay.wire import openai_errors as wire_errors
@@ -42,12 +44,19 @@ class Application:
     """Dispatches by path. GET routes answer HEAD too; uvicorn leaves the body out."""
 
     def __init__(
-        self, directory: Directory, unready: Unready, control: Control, billing: Billing | None = None
+        self,
+        directory: Directory,
+        unready: Unready,
+        control: Control,
+        billing: Billing | None = None,
+        webhooks: Billing | None = None,
+        artefacts: Artefacts | None = None,
     ) -> None:
-        """Without `billing`, as in a relay that keeps no books, its routes are unknown."""
+        """Without `billing`, as in a relay that keeps no books, its routes are unknown; so with the others."""
         self._directory = directory
         self._unready = unready
-        self._billing = billing
+        self._own = [each for each in (billing, webhooks) if each is not None]
+        self._artefacts = artefacts
         self._make_control = control
         self._control: ASGI3Application | None = None
 
@@ -60,6 +69,9 @@ class Application:
             return
         if scope["path"].startswith(ADMIN):
             await self._controlled()(scope, receive, self._identified(scope, send))
+            return
+        if self._artefacts is not None and scope["path"].startswith(ARTEFACTS):
+            await self._artefacts(scope, receive, self._identified(scope, send))
             return
         answer = self._answer(scope)
         status, headers, body = answer if isinstance(answer, tuple) else await answer
@@ -103,8 +115,9 @@ class Application:
             return self._ready
         if path == MODELS:
             return self._directory.models
-        if self._billing is not None and self._billing.serves(path):
-            return partial(self._billing.answer, path, query)
+        for own in self._own:
+            if own.serves(path):
+                return partial(own.answer, path, query)
         name = path.removeprefix(MODELS + "/")
         if name and name != path:
             return lambda headers, peer: self._directory.model(name, headers, peer)

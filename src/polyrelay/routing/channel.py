@@ -18,7 +18,7 @@ class Credential:
 @dataclass(frozen=True, slots=True, eq=False)
 class Channel:
     """One way to reach models. `models` maps the client's model name to the vendor's; `drains` says whether an answer
-    is read on when its client has left, to learn what it used.
+    is read on when its client has left, to learn what it used; `stores` whether the relay keeps what its jobs made.
 
     Channels, credentials and candidates are themselves and equal to nothing else: each is made once per configuration.
     """
@@ -35,6 +35,7 @@ class Channel:
     http2: bool = True
     ca_file: str | None = None
     drains: bool = False
+    stores: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -55,6 +55,8 @@ class ChannelSettings:
     """When a client leaves early: `cancel` the upstream's request and charge prompt and delivered output by estimate,
     or `drain`: read on within `bounds.drained_bytes` and `bounds.drained_seconds` to learn, and charge, what it really
     used. Until then its funds and its place in the limits stay taken."""
+    artefacts: str = "pass"
+    """What jobs of this channel made: `pass` clients the upstream's addresses, or `store` it (see `[artefacts]`)."""
     http2: bool = True
     """Offer HTTP/2 to https upstreams. Turn off for a vendor whose HTTP/2 misbehaves."""
     ca_file: str | None = None

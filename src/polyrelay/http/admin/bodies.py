@@ -192,6 +192,7 @@ class _Channel(Body):
     timeouts: dict[str, int | float] | None = None
     proxy: Url | None = None
     client_gone: str | None = None
+    artefacts: str | None = None
     http2: bool | None = None
     disabled: bool = False
 
