@@ -9,7 +9,7 @@ from polyrelay.exchange.usage import Usage
 from polyrelay.exchange.video import Video, VideoAsk
 
 Ask = MusicAsk | LyricsAsk | Concat | VideoAsk
-"""One of these is what a job is about."""
+"""One of these is what a job is about. Tagged, so that it can be stored as JSON."""
 
 Result = Song | Lyrics | Video
 """One of these is what comes of it, whole or so far."""
@@ -32,12 +32,14 @@ class Stage(Enum):
 
 
 class Upstreamed(msgspec.Struct, frozen=True, gc=False):
-    """By which names an upstream knows a job: `ids` are what it is polled by, in its own order.
+    """By which names an upstream knows a job.
 
-    `clips` are its names for the clips of a song, where they differ from `ids`, as soon as they are known.
+    `ids` are what it is polled by, none when the answer to its submission was the whole result. `clips` are the clips
+    of a song, numbered by the relay in this order for good; none while the upstream has not told them. Some dialects
+    poll by the clips, and then both are the same.
     """
 
-    ids: tuple[str, ...]
+    ids: tuple[str, ...] = ()
     clips: tuple[str, ...] = ()
 
 
@@ -45,7 +47,8 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
     """What an upstream said of one job at one time.
 
     `progress` is in percent; `reason` why it failed, in the upstream's words, for the operator and, cleaned, for the
-    client; `usage` what it states to have used, None when it states nothing; `clips` as in `Upstreamed`.
+    client; `usage` what it states to have used, None when it states nothing. `clips` are what `Upstreamed.clips` is
+    from now on, none when that stays; those of a song in `result` are in its order.
     """
 
     stage: Stage

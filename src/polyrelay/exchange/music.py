@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 
 
-class MusicAsk(msgspec.Struct, frozen=True, omit_defaults=True):
+class MusicAsk(msgspec.Struct, frozen=True, tag="music", omit_defaults=True):
     """One song: of a description when `description` is set, else of the lyrics `prompt` in the style `tags`.
 
-    `model` is Suno's `mv`. With `continue_clip` a clip is extended from `continue_at` seconds on; the name is the
+    `model` is Suno's `mv`. With `continue_clip` a clip is extended from `continue_at` seconds on (from its end when
+    None), and `continue_job` is the job that made it, which some dialects want to know (WIRE 2.3); both names are the
     relay's own for its client and the upstream's for an upstream. `task` is Suno's word for other kinds (`extend`,
     `cover`). `extra` has members that the contract does not name, to be passed on as they came.
     """
@@ -22,19 +23,20 @@ class MusicAsk(msgspec.Struct, frozen=True, omit_defaults=True):
     description: str = ""
     instrumental: bool = False
     continue_clip: str | None = None
+    continue_job: str | None = None
     continue_at: float | None = None
     task: str | None = None
     extra: dict[str, Any] = {}
 
 
-class LyricsAsk(msgspec.Struct, frozen=True, omit_defaults=True):
+class LyricsAsk(msgspec.Struct, frozen=True, tag="lyrics", omit_defaults=True):
     """Lyrics about `prompt`."""
 
     prompt: str
     extra: dict[str, Any] = {}
 
 
-class Concat(msgspec.Struct, frozen=True, omit_defaults=True):
+class Concat(msgspec.Struct, frozen=True, tag="concat", omit_defaults=True):
     """The whole song of an extended clip, named as in `MusicAsk.continue_clip`."""
 
     clip: str

@@ -28,12 +28,16 @@ class Garbled(PolyrelayError):
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """One HTTP request, below the channel's base URL. `path` begins with a slash and may have a query."""
+    """One HTTP request, below the channel's base URL. `path` begins with a slash and may have a query.
+
+    `slow` says that the upstream answers only when the work is done, which takes it up to some minutes.
+    """
 
     method: str
     path: str
     body: bytes = b""
     content_type: str = "application/json"
+    slow: bool = False
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False):
@@ -46,13 +50,13 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
 class Dialect(Protocol):
     """The upstream's side of one dialect. Holds no state."""
 
-    @property
-    def most_polled(self) -> int:
-        """Jobs that one poll may ask for."""
+    def most_polled(self, ask: Ask) -> int:
+        """Jobs asking for the same kind of thing as `ask` that one poll may ask for."""
         ...
 
     def submit(self, ask: Ask, model: str) -> Message:
-        """The request that begins a job; `model` is the upstream's name for it, clips are the upstream's already.
+        """The request that begins a job; `model` is the upstream's name for it, other jobs and clips are named as the
+        upstream names them.
 
         Raises `Unsupported`.
         """
@@ -68,4 +72,16 @@ class Dialect(Protocol):
 
     def polled(self, jobs: Sequence[Asked], status: int, body: bytes) -> list[Snapshot | None]:
         """What the answer says of each of them, None where it says nothing. Raises `Declined`, `Garbled`."""
+        ...
+
+
+class Keeper(Protocol):
+    """An upstream that keeps what it made, to be fetched by its name instead of by a URL. Holds no state."""
+
+    def content(self, upstreamed: Upstreamed, variant: str) -> Message:
+        """The request whose answer is the thing itself; `variant` as the dialect names what else there is of it."""
+        ...
+
+    def delete(self, upstreamed: Upstreamed) -> Message:
+        """The request that throws it away."""
         ...

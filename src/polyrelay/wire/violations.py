@@ -1,4 +1,4 @@
-"""A breach of the request contract in OpenAI's words: the field, what is allowed, and a stable code.
+"""A breach of a request contract in OpenAI's words: the field, what is allowed, and a stable code.
 
 The typed decoder says `Expected `int` >= 1 - at `$.n``; a developer reads "Invalid 'n': integer below minimum value.
 Expected a value >= 1." with `param: "n"` and `code: "integer_below_min_value"`.
@@ -18,6 +18,12 @@ _LENGTH = re.compile(r"Expected `(array|str|object)` of length (<=|>=) (\d+)")
 _TYPE = re.compile(r"Expected `([^`]+)`(?:, got `([^`]+)`)?")
 _VALUE = re.compile(r"Invalid (?:enum )?value (.*)", re.DOTALL)
 _POSITION = re.compile(r"\[[^\]]*\]")
+
+Supported = Mapping[str, tuple[str, ...]]
+"""The values of a contract's enumerations, by field path without positions."""
+
+NONE_SUPPORTED: Supported = MappingProxyType({})
+"""Of a contract without enumerations."""
 
 _TYPE_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -49,10 +55,8 @@ _LENGTH_CODES: Mapping[tuple[str, str], tuple[str, str, str]] = MappingProxyType
 )
 
 
-def refusal(complaint: str, supported: Mapping[str, tuple[str, ...]]) -> InvalidRequest:
-    """The refusal for a message of `msgspec.ValidationError`. `supported` has the values of every enumeration, by field
-    path without positions.
-    """
+def refusal(complaint: str, supported: Supported = NONE_SUPPORTED) -> InvalidRequest:
+    """The refusal for a message of `msgspec.ValidationError`, raised by a contract with `supported` values."""
     place = _PLACE.search(complaint)
     param = place[1] if place else None
     text = complaint[: place.start()] if place else complaint
@@ -82,12 +86,12 @@ def _length(text: str, param: str | None) -> InvalidRequest | None:
     return InvalidRequest(f"Invalid '{param}': {words}. Expected {expected.format(limit)}.", code=code, param=param)
 
 
-def _value(text: str, param: str | None, values: Mapping[str, tuple[str, ...]]) -> InvalidRequest | None:
+def _value(text: str, param: str | None, supported: Supported) -> InvalidRequest | None:
     found = _VALUE.match(text)
     if found is None:
         return None
-    supported = values.get(_POSITION.sub("", param or ""), ())
-    allowed = f" Supported values are: {', '.join(map(repr, supported))}." if supported else ""
+    values = supported.get(_POSITION.sub("", param or ""), ())
+    allowed = f" Supported values are: {', '.join(map(repr, values))}." if values else ""
     given = f"'{echo.cut(found[1][1:-1])}'" if found[1].startswith("'") else echo.cut(found[1])
     return InvalidRequest(f"Invalid value for '{param}': {given}.{allowed}", code="invalid_value", param=param)
 

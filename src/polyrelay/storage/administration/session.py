@@ -175,11 +175,10 @@ class SqlSession:
 
     async def totals(self, span: Span, by: Sequence[By], limit: int) -> Sequence[Totals]:
         """See `Reports`."""
-        parts = union_all(*(_added(part, span.where, by) for part in _parts(span, by))).subquery()
-        sums = [func.sum(parts.c[name]).label(name) for name in _SUMS]
-        groups = [parts.c[f"by_{each.value}"] for each in by]
-        statement = select(*groups, *sums).group_by(*groups).order_by(*groups).having(func.sum(parts.c.requests) > 0)
-        return [_totals(row, by) for row in await core.fetch(self._tx, statement.limit(limit))]
+        added = [_added(part, span.where, by) for part in _parts(span, by)]
+        statement = added[0] if len(added) == 1 else _joined(added, by)
+        order = [f"by_{each.value}" for each in by]
+        return [_totals(row, by) for row in await core.fetch(self._tx, statement.order_by(*order).limit(limit))]
 
     def _ordered(self, kind: Kind, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """Names that files' lists are merged with: by code points on both databases. Ids: by their index."""
@@ -235,12 +234,21 @@ def _hours(first: int, end: int) -> _Part:
 
 
 def _added(part: _Part, where: Mapping[str, str], by: Sequence[By]) -> Select[Any]:
-    """Each part is added up before they are joined, so that SQLite keeps few rows of its own."""
+    """The sums of one part, those that anybody used."""
     groups = [_grouped(part, each).label(f"by_{each.value}") for each in by]
     sums = [func.sum(part.table.c[name]).label(name) for name in _SUMS]
     conditions = [part.time >= part.first, part.time < part.end]
     conditions += [_grouped(part, By(name)) == value for name, value in where.items()]
-    return select(*groups, *sums).where(*conditions).group_by(*groups)
+    used = func.sum(part.table.c.requests) > 0
+    return select(*groups, *sums).where(*conditions).group_by(*groups).having(used)
+
+
+def _joined(added: Sequence[Select[Any]], by: Sequence[By]) -> Select[Any]:
+    """Parts that were added up each, so that SQLite keeps few rows of its own, added up."""
+    parts = union_all(*added).subquery()
+    groups = [parts.c[f"by_{each.value}"] for each in by]
+    sums = [func.sum(parts.c[name]).label(name) for name in _SUMS]
+    return select(*groups, *sums).group_by(*groups).having(func.sum(parts.c.requests) > 0)
 
 
 def _grouped(part: _Part, by: By) -> ColumnElement[Any]:

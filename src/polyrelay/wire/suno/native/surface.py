@@ -1,0 +1,123 @@
+"""The studio API's dialect as clients speak it: POST `/api/generate/v2/` and what belongs to it (WIRE 2.1, seed 003).
+
+Answers are never wrapped. A description makes a song by itself; `prompt` are lyrics. Errors are `{"detail": ...}`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from polyrelay.exchange.music import Clip, ClipStatus, Concat, LyricsAsk
+from polyrelay.kernel.errors import InsufficientQuota, InvalidRequest, Refusal
+from polyrelay.wire import answers, forms, times
+from polyrelay.wire.answers import Answer
+from polyrelay.wire.suno import clips, requests, view
+from polyrelay.wire.suno.requests import Submission
+from polyrelay.wire.suno.view import JobView
+
+DEFAULT_MODEL = "chirp-v3-0"
+"""What seed 003 documents, and the studio API's first."""
+
+PAGE_CLIPS = 20
+"""Clips on a page of the feed (v2) when no ids are asked for."""
+
+MOST_PAGES = 10_000
+
+PAYMENT_REQUIRED = 402
+"""What the studio API says when credits are used up."""
+
+_FEED_TYPE = b"text/plain; charset=utf-8"
+"""What seed 003 serves the JSON of the feed as."""
+
+
+class FeedQuery(msgspec.Struct, frozen=True, gc=False):
+    """Which clips are asked for: those with `ids`, or, without any, page `page` (from 0) of the newest."""
+
+    ids: tuple[str, ...] = ()
+    page: int = 0
+
+
+def read_generate(body: bytes) -> Submission:
+    """A song, new or extending a clip. Raises `errors.InvalidRequest`."""
+    return requests.music(forms.json(body), DEFAULT_MODEL)
+
+
+def read_concat(body: bytes) -> Submission:
+    """The whole song of an extended clip. Raises `errors.InvalidRequest`."""
+    return requests.concat(forms.json(body))
+
+
+def read_lyrics(body: bytes) -> Submission:
+    """Lyrics. Raises `errors.InvalidRequest`."""
+    return requests.lyrics(forms.json(body))
+
+
+def read_feed(query: bytes) -> FeedQuery:
+    """The clips that `ids` or `page` of `query` name. Raises `errors.InvalidRequest`."""
+    given = forms.query(query)
+    page = given.get("page") or "0"
+    if not (page.isascii() and page.isdigit() and len(page) <= len(str(MOST_PAGES)) and int(page) <= MOST_PAGES):
+        message = f"Invalid 'page': expected a whole number from 0 to {MOST_PAGES}."
+        raise InvalidRequest(message, code="invalid_value", param="page")
+    return FeedQuery(requests.ids(given.get("ids")), int(page))
+
+
+def submitted(job: JobView) -> Answer:
+    """The answer to a submission: a batch of clips, a concatenation's clip, or the id of lyrics to come."""
+    if isinstance(job.ask, LyricsAsk):
+        return answers.of({"id": job.job_id})
+    shown = view.takes(job)
+    if isinstance(job.ask, Concat):
+        return answers.of(clips.native(shown[0]))
+    return answers.of(_batch(job, shown))
+
+
+def feed(jobs: Sequence[JobView], ids: Sequence[str] = ()) -> Answer:
+    """The clips that `ids` name, or all of `jobs`: a bare array, served as text."""
+    return answers.of([clips.native(clip) for clip in _chosen(jobs, ids)], content_type=_FEED_TYPE)
+
+
+def feed_v2(jobs: Sequence[JobView], query: FeedQuery, total: int) -> Answer:
+    """The clips of `query`, `total` being all that the key has when it asked for a page."""
+    shown = [clips.native(clip) for clip in _chosen(jobs, query.ids)]
+    count = len(shown) if query.ids else total
+    return answers.of({"clips": shown, "num_total_results": count, "current_page": query.page})
+
+
+def clip(job: JobView, name: str) -> Answer:
+    """One clip by its name. Raises `errors.NotFound`."""
+    return answers.of(clips.native(view.one(job, name)))
+
+
+def lyrics(job: JobView) -> Answer:
+    """Lyrics, as far as they are."""
+    written = view.lyrics(job)
+    status = view.status(job.stage)
+    said: dict[str, Any] = {"id": job.job_id, "text": written.text, "title": written.title, "status": status.value}
+    if status is ClipStatus.ERROR:
+        said["error_message"] = view.reason(job)
+    return answers.of(said)
+
+
+def refuse(refusal: Refusal) -> Answer:
+    """`refusal` as the studio API says it."""
+    status = PAYMENT_REQUIRED if isinstance(refusal, InsufficientQuota) else None
+    return answers.refused(refusal, {"detail": refusal.message}, status=status)
+
+
+def _chosen(jobs: Sequence[JobView], ids: Sequence[str]) -> list[Clip]:
+    return view.picked(jobs, ids) if ids else [clip for job in jobs for clip in view.takes(job)]
+
+
+def _batch(job: JobView, shown: Sequence[Clip]) -> dict[str, Any]:
+    """`status` is that of the request, which is complete once it is taken on."""
+    return {
+        "id": job.job_id,
+        "clips": [clips.native(clip) for clip in shown],
+        "metadata": clips.metadata(shown[0]),
+        "major_model_version": shown[0].major_version,
+        "status": "complete",
+        "created_at": times.iso(job.created),
+        "batch_size": len(shown),
+    }

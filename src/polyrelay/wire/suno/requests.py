@@ -1,0 +1,188 @@
+"""What clients may ask of Suno, the same members in every dialect (WIRE 2.4), checked.
+
+Every dialect takes every dialect's names for a member. A dialect adds which of them it cannot do without, its default
+model, and what `prompt` means.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from polyrelay.exchange.music import Concat, LyricsAsk, MusicAsk
+from polyrelay.kernel.errors import InvalidRequest
+from polyrelay.wire import forms
+from polyrelay.wire.forms import Form
+
+MOST_WORDS = 10_000
+"""Characters of a prompt, a description or tags. Suno's models stop at 5,000 (WIRE 2.1)."""
+
+MOST_TITLE = 1_000
+"""Characters of a title. Suno shows about 80."""
+
+MOST_NAME = 256
+"""Characters of a name: of a model, a clip, a job."""
+
+MOST_IDS = 100
+"""Names in one question after clips or jobs."""
+
+MOST_SECONDS = 86_400
+"""Where a clip may be continued: a day, hundreds of times what a song takes."""
+
+_MOST_URL = 2_048
+_SECONDS = re.compile(r"(\d{1,5}(?:\.\d{1,6})?)|(\d{1,3}):([0-5]?\d(?:\.\d{1,6})?)")
+
+Words = Annotated[str, Meta(max_length=MOST_WORDS)]
+Name = Annotated[str, Meta(max_length=MOST_NAME)]
+Hook = Annotated[str, Meta(max_length=_MOST_URL)]
+
+
+class Submission(msgspec.Struct, frozen=True, gc=False):
+    """A checked request. `hook` is where the client wants to be told of the end, `wait` whether it wants its answer
+    only when its song can be heard.
+    """
+
+    ask: MusicAsk | LyricsAsk | Concat
+    hook: str | None = None
+    wait: bool = False
+
+
+class _Hooked(Form):
+    notify_hook: Hook | None = None
+    webhook_url: Hook | None = None
+
+
+class MusicForm(_Hooked):
+    """A song, under every name that a dialect has for a member."""
+
+    prompt: Words | None = None
+    gpt_description_prompt: Words | None = None
+    tags: Words | None = None
+    negative_tags: Words | None = None
+    title: Annotated[str, Meta(max_length=MOST_TITLE)] | None = None
+    mv: Name | None = None
+    model: Name | None = None
+    make_instrumental: bool | None = None
+    instrumental: bool | None = None
+    continue_clip_id: Name | None = None
+    audio_id: Name | None = None
+    continue_at: Annotated[float, Meta(ge=0, le=MOST_SECONDS)] | Annotated[str, Meta(max_length=16)] | None = None
+    task: Name | None = None
+    task_id: Name | None = None
+    wait_audio: bool | None = None
+
+
+class _LyricsForm(_Hooked, kw_only=True):
+    prompt: Annotated[str, Meta(min_length=1, max_length=MOST_WORDS)]
+
+
+class _ConcatForm(_Hooked, kw_only=True):
+    clip_id: Annotated[str, Meta(min_length=1, max_length=MOST_NAME)]
+    is_infill: bool | None = None
+
+
+def music(given: Mapping[str, Any], default_model: str, *, described: bool = False) -> Submission:
+    """A song; with `described`, `prompt` is its description and not its lyrics. Raises `errors.InvalidRequest`."""
+    form, extra = forms.checked(given, MusicForm)
+    clip = _either(form, "continue_clip_id", "audio_id") or None
+    ask = MusicAsk(
+        model=_either(form, "mv", "model") or default_model,
+        prompt="" if described else form.prompt or "",
+        tags=form.tags or "",
+        negative_tags=form.negative_tags or "",
+        title=form.title or "",
+        description=(_either(form, "gpt_description_prompt", "prompt") if described else form.gpt_description_prompt)
+        or "",
+        instrumental=_either(form, "make_instrumental", "instrumental") or False,
+        continue_clip=clip,
+        continue_job=(form.task_id or None) if clip else None,
+        continue_at=_continue_at(form, clip),
+        task=form.task or None,
+        extra=extra,
+    )
+    _sung(ask)
+    return Submission(ask, _hook(form), form.wait_audio or False)
+
+
+def lyrics(given: Mapping[str, Any]) -> Submission:
+    """Lyrics. Raises `errors.InvalidRequest`."""
+    form, extra = forms.checked(given, _LyricsForm)
+    return Submission(LyricsAsk(form.prompt, extra), _hook(form))
+
+
+def concat(given: Mapping[str, Any]) -> Submission:
+    """The whole song of an extended clip. Raises `errors.InvalidRequest`."""
+    form, extra = forms.checked(given, _ConcatForm)
+    return Submission(Concat(form.clip_id, form.is_infill or False, extra), _hook(form))
+
+
+def ids(text: str | None, param: str = "ids") -> tuple[str, ...]:
+    """The names in `text`, which has commas between them; none without it. Raises `errors.InvalidRequest`."""
+    names = [name.strip() for name in (text or "").split(",")]
+    return listed([name for name in names if name], param)
+
+
+def listed(given: list[str], param: str = "ids") -> tuple[str, ...]:
+    """`given`, each once. Raises `errors.InvalidRequest` when there are too many or one is no name."""
+    if len(given) > MOST_IDS:
+        message = f"Invalid '{param}': {len(given)} names. At most {MOST_IDS} can be asked for at once."
+        raise InvalidRequest(message, code="array_above_max_length", param=param)
+    if any(len(name) > MOST_NAME for name in given):
+        message = f"Invalid '{param}': a name has at most {MOST_NAME} characters."
+        raise InvalidRequest(message, code="string_above_max_length", param=param)
+    return tuple(dict.fromkeys(given))
+
+
+def _sung(ask: MusicAsk) -> None:
+    """Check that there is something to make a song of. Raises `errors.InvalidRequest` naming `prompt`."""
+    if not (ask.prompt or ask.description or ask.tags or ask.title or ask.continue_clip or ask.task):
+        message = (
+            "Nothing to make a song of: give 'gpt_description_prompt', or 'prompt' with the lyrics,"
+            " or 'tags' for an instrumental, or 'continue_clip_id'."
+        )
+        raise InvalidRequest(message, code="missing_required_parameter", param="prompt")
+
+
+def _either(form: MusicForm, first: str, second: str) -> Any:
+    """The member under either of its names. Raises `errors.InvalidRequest` when they differ."""
+    values = [value for value in (getattr(form, first), getattr(form, second)) if value not in (None, "")]
+    if len(set(values)) > 1:
+        message = f"'{first}' and '{second}' are the same thing and differ: give one of them."
+        raise InvalidRequest(message, code="invalid_value", param=second)
+    return values[0] if values else None
+
+
+def _continue_at(form: MusicForm, clip: str | None) -> float | None:
+    given = form.continue_at
+    seconds = _seconds(given) if isinstance(given, str) else given
+    if clip is None and seconds:
+        message = "'continue_at' says where a clip goes on: give 'continue_clip_id' too, or leave it out."
+        raise InvalidRequest(message, code="missing_required_parameter", param="continue_clip_id")
+    return seconds if clip else None
+
+
+def _seconds(text: str) -> float | None:
+    """`90`, `1:30` or nothing."""
+    if not text:
+        return None
+    found = _SECONDS.fullmatch(text)
+    if found is None:
+        message = "Invalid 'continue_at': expected seconds as a number, or minutes and seconds as '1:30'."
+        raise InvalidRequest(message, code="invalid_value", param="continue_at")
+    seconds, minutes, rest = found.groups()
+    return float(seconds) if seconds else int(minutes) * 60 + float(rest)
+
+
+def _hook(form: _Hooked) -> str | None:
+    given = [hook for hook in (form.notify_hook, form.webhook_url) if hook]
+    if len(set(given)) > 1:
+        message = "'notify_hook' and 'webhook_url' are the same thing and differ: give one of them."
+        raise InvalidRequest(message, code="invalid_value", param="webhook_url")
+    if not given:
+        return None
+    if not given[0].startswith(("https://", "http://")):
+        param = "notify_hook" if form.notify_hook else "webhook_url"
+        raise InvalidRequest(f"Invalid '{param}': expected an http or https URL.", code="invalid_url", param=param)
+    return given[0]

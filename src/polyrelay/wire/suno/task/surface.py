@@ -1,0 +1,146 @@
+"""The task dialect as clients speak it: POST `/suno/submit/{action}`, `/suno/fetch` (WIRE 2.3).
+
+Everything comes in an envelope `{code, message, data}`; a submission's `data` is the task's id. Errors have the HTTP
+status too.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from polyrelay.exchange.job import Stage
+from polyrelay.exchange.music import Concat, LyricsAsk
+from polyrelay.kernel.errors import InvalidRequest, Refusal
+from polyrelay.wire import answers, echo, forms
+from polyrelay.wire.answers import Answer
+from polyrelay.wire.forms import Form
+from polyrelay.wire.suno import clips, requests, view
+from polyrelay.wire.suno.requests import Submission
+from polyrelay.wire.suno.view import JobView
+
+DEFAULT_MODEL = "chirp-v3-0"
+
+ACTIONS = ("music", "lyrics", "concat")
+
+SUCCESS = "success"
+
+_STATUSES = {
+    Stage.SUBMITTED: "SUBMITTED",
+    Stage.QUEUED: "QUEUED",
+    Stage.RUNNING: "IN_PROGRESS",
+    Stage.SUCCEEDED: "SUCCESS",
+    Stage.FAILED: "FAILURE",
+}
+_INVALID = frozenset({400, 404, 405, 413, 415})
+_INVALID_REQUEST = "invalid_request"
+_INTERNAL_ERROR = "internal_error"
+_FIRST_OF_OURS = 500
+
+
+class Fetch(msgspec.Struct, frozen=True, gc=False):
+    """Which tasks are asked for; with `action` only those of it (in capitals)."""
+
+    ids: tuple[str, ...]
+    action: str | None = None
+
+
+class _FetchForm(Form):
+    ids: Annotated[list[str], Meta(max_length=requests.MOST_IDS)]
+    action: Annotated[str, Meta(max_length=requests.MOST_NAME)] | None = None
+
+
+def read_submit(action: str, body: bytes) -> Submission:
+    """What `action`, the last part of the path in any case, is to be done. Raises `errors.InvalidRequest`."""
+    match action.lower():
+        case "music":
+            return requests.music(forms.json(body), DEFAULT_MODEL)
+        case "lyrics":
+            return requests.lyrics(forms.json(body))
+        case "concat":
+            return requests.concat(forms.json(body))
+    message = f"Invalid action {echo.cut(action)!r}. Supported values are: {', '.join(map(repr, ACTIONS))}."
+    raise InvalidRequest(message, code="invalid_value", param="action")
+
+
+def read_fetch(body: bytes) -> Fetch:
+    """Which tasks are asked for. Raises `errors.InvalidRequest`."""
+    form, _ = forms.checked(forms.json(body), _FetchForm)
+    return Fetch(requests.listed(form.ids), form.action.upper() if form.action else None)
+
+
+def submitted(job: JobView) -> Answer:
+    """The answer to a submission: the task's id."""
+    return _success(job.job_id)
+
+
+def fetched(jobs: Sequence[JobView], asked: Fetch) -> Answer:
+    """Those of `jobs` that are of the action asked for."""
+    chosen = [job for job in jobs if asked.action in (None, _action(job))]
+    return _success([task(job) for job in chosen])
+
+
+def fetched_one(job: JobView) -> Answer:
+    """One task."""
+    return _success(task(job))
+
+
+def notice(job: JobView) -> bytes:
+    """What a webhook is told: the task by itself."""
+    return msgspec.json.encode(task(job))
+
+
+def refuse(refusal: Refusal) -> Answer:
+    """`refusal` in the envelope, under its own status."""
+    return answers.refused(refusal, {"code": _code(refusal), "message": refusal.message, "data": None})
+
+
+def task(job: JobView) -> dict[str, Any]:
+    """The task's members. `start_time` and `finish_time` are 0 until then."""
+    return {
+        "task_id": job.job_id,
+        "notify_hook": job.hook or "",
+        "action": _action(job),
+        "status": _STATUSES[job.stage],
+        "fail_reason": view.reason(job) if job.stage is Stage.FAILED else "",
+        "submit_time": job.created,
+        "start_time": job.started or 0,
+        "finish_time": job.finished or 0,
+        "progress": f"{100 if job.stage.over else job.progress}%",
+        "search_item": _search_item(job),
+        "data": _data(job),
+    }
+
+
+def _data(job: JobView) -> Any:
+    if not isinstance(job.ask, LyricsAsk):
+        return [clips.native(clip) for clip in view.takes(job)]
+    written = view.lyrics(job)
+    status = view.status(job.stage).value
+    return {"id": job.job_id, "status": status, "title": written.title, "text": written.text}
+
+
+def _action(job: JobView) -> str:
+    if isinstance(job.ask, LyricsAsk):
+        return "LYRICS"
+    return "CONCAT" if isinstance(job.ask, Concat) else "MUSIC"
+
+
+def _search_item(job: JobView) -> str:
+    """What a person would look the task up by."""
+    if isinstance(job.ask, Concat):
+        return ""
+    if isinstance(job.ask, LyricsAsk):
+        return job.ask.prompt
+    return job.ask.description or job.ask.title or job.ask.tags
+
+
+def _success(data: Any) -> Answer:
+    return answers.of({"code": SUCCESS, "message": "", "data": data})
+
+
+def _code(refusal: Refusal) -> str:
+    if refusal.status in _INVALID:
+        return _INVALID_REQUEST
+    return refusal.code or (_INTERNAL_ERROR if refusal.status >= _FIRST_OF_OURS else _INVALID_REQUEST)

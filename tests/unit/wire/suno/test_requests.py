@@ -1,0 +1,211 @@
+import json
+from typing import Any
+
+import pytest
+
+from polyrelay.exchange.music import Concat, LyricsAsk, MusicAsk
+from polyrelay.kernel.errors import InvalidRequest
+from polyrelay.wire.suno import requests
+from polyrelay.wire.suno.flat import surface as flat
+from polyrelay.wire.suno.native import surface as native
+from polyrelay.wire.suno.requests import Submission
+from polyrelay.wire.suno.task import surface as task
+
+CUSTOM = {"prompt": "la", "tags": "pop", "title": "T"}
+
+
+def song(**members: Any) -> Submission:
+    return native.read_generate(json.dumps({**CUSTOM, **members}).encode())
+
+
+def refused(**members: Any) -> InvalidRequest:
+    with pytest.raises(InvalidRequest) as caught:
+        song(**members)
+    assert caught.value.final
+    return caught.value
+
+
+ACCEPTED: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({}, {}),
+    ({"mv": "chirp-fenix"}, {"model": "chirp-fenix"}),
+    ({"model": "anything goes"}, {"model": "anything goes"}),
+    ({"mv": "x", "model": "x"}, {"model": "x"}),
+    ({"mv": "", "model": "x"}, {"model": "x"}),
+    ({"make_instrumental": True}, {"instrumental": True}),
+    ({"instrumental": True, "make_instrumental": None}, {"instrumental": True}),
+    ({"negative_tags": "metal"}, {"negative_tags": "metal"}),
+    ({"gpt_description_prompt": "a song"}, {"description": "a song"}),
+    ({"prompt": "x" * 10_000}, {"prompt": "x" * 10_000}),
+    ({"title": "x" * 1_000}, {"title": "x" * 1_000}),
+    (
+        {"prompt": None, "tags": None, "title": None, "gpt_description_prompt": "d"},
+        {"prompt": "", "tags": "", "title": "", "description": "d"},
+    ),
+    ({"continue_clip_id": "c", "continue_at": 61.5}, {"continue_clip": "c", "continue_at": 61.5}),
+    ({"continue_clip_id": "c", "continue_at": 0}, {"continue_clip": "c", "continue_at": 0}),
+    ({"continue_clip_id": "c"}, {"continue_clip": "c"}),
+    ({"audio_id": "c", "continue_at": "1:30"}, {"continue_clip": "c", "continue_at": 90}),
+    ({"audio_id": "c", "continue_at": "109"}, {"continue_clip": "c", "continue_at": 109}),
+    ({"audio_id": "c", "continue_at": "00:30.5"}, {"continue_clip": "c", "continue_at": 30.5}),
+    ({"audio_id": "c", "continue_at": ""}, {"continue_clip": "c"}),
+    ({"continue_clip_id": "c", "task_id": "j"}, {"continue_clip": "c", "continue_job": "j"}),
+    ({"continue_clip_id": "", "continue_at": 0, "task_id": ""}, {}),
+    ({"continue_at": None, "continue_clip_id": None}, {}),
+    ({"task": "cover", "cover_clip_id": "c"}, {"task": "cover", "extra": {"cover_clip_id": "c"}}),
+    ({"style_weight": 0.5, "deep": {"a": [1]}}, {"extra": {"style_weight": 0.5, "deep": {"a": [1]}}}),
+    ({"generation_type": "TEXT"}, {"extra": {"generation_type": "TEXT"}}),
+    ({"wait_audio": True}, {}),
+]
+
+
+@pytest.mark.parametrize(("members", "asked"), ACCEPTED)
+def test_songs(members: dict[str, Any], asked: dict[str, Any]) -> None:
+    expected = {"model": "chirp-v3-0", **CUSTOM, **asked}
+    assert song(**members).ask == MusicAsk(**expected)
+
+
+@pytest.mark.parametrize(
+    ("members", "param", "code"),
+    [
+        ({"prompt": "x" * 10_001}, "prompt", "string_above_max_length"),
+        ({"tags": 5}, "tags", "invalid_type"),
+        ({"tags": ["pop"]}, "tags", "invalid_type"),
+        ({"title": "x" * 1_001}, "title", "string_above_max_length"),
+        ({"mv": "x" * 257}, "mv", "string_above_max_length"),
+        ({"mv": "a", "model": "b"}, "model", "invalid_value"),
+        ({"MV": "a"}, "MV", "unknown_parameter"),
+        ({"make_instrumental": "true"}, "make_instrumental", "invalid_type"),
+        ({"make_instrumental": True, "instrumental": False}, "instrumental", "invalid_value"),
+        ({"continue_clip_id": "a", "audio_id": "b"}, "audio_id", "invalid_value"),
+        ({"continue_clip_id": "a", "continue_at": -1}, "continue_at", "decimal_below_min_value"),
+        ({"continue_clip_id": "a", "continue_at": 86_401}, "continue_at", "decimal_above_max_value"),
+        ({"continue_clip_id": "a", "continue_at": "1:75"}, "continue_at", "invalid_value"),
+        ({"continue_clip_id": "a", "continue_at": "soon"}, "continue_at", "invalid_value"),
+        ({"continue_at": 60}, "continue_clip_id", "missing_required_parameter"),
+        ({"prompt": "", "tags": "", "title": ""}, "prompt", "missing_required_parameter"),
+        ({"prompt": "", "tags": "", "title": "", "make_instrumental": True}, "prompt", "missing_required_parameter"),
+        ({"notify_hook": "ftp://x"}, "notify_hook", "invalid_url"),
+        ({"webhook_url": "file:///etc/passwd"}, "webhook_url", "invalid_url"),
+        ({"notify_hook": "https://a", "webhook_url": "https://b"}, "webhook_url", "invalid_value"),
+        ({"notify_hook": "https://" + "a" * 2_048}, "notify_hook", "string_above_max_length"),
+        ({"wait_audio": 1}, "wait_audio", "invalid_type"),
+    ],
+)
+def test_refused_songs_name_the_field(members: dict[str, Any], param: str, code: str) -> None:
+    refusal = refused(**members)
+    assert (refusal.param, refusal.code) == (param, code)
+    assert f"'{param}'" in refusal.message
+
+
+def test_hooks_are_the_relays_and_are_not_passed_on() -> None:
+    for name in ("notify_hook", "webhook_url"):
+        asked = song(**{name: "https://client.example/hook"})
+        assert asked.hook == "https://client.example/hook"
+        assert asked.ask.extra == {}
+
+
+def test_defaults_differ_by_dialect() -> None:
+    body = json.dumps(CUSTOM).encode()
+    for read, model in (
+        (native.read_generate, "chirp-v3-0"),
+        (lambda body: task.read_submit("music", body), "chirp-v3-0"),
+        (flat.read_custom, "chirp-v3-5"),
+    ):
+        ask = read(body).ask
+        assert isinstance(ask, MusicAsk)
+        assert ask.model == model
+
+
+def test_a_flat_prompt_describes_unless_custom() -> None:
+    asked = flat.read_generate(b'{"prompt":"about rain","make_instrumental":true,"wait_audio":true}')
+    assert asked.ask == MusicAsk("chirp-v3-5", description="about rain", instrumental=True)
+    assert asked.wait
+    assert flat.read_generate(b'{"gpt_description_prompt":"about rain"}').ask == MusicAsk(
+        "chirp-v3-5", description="about rain"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [(b"{}", "prompt"), (b'{"prompt":""}', "prompt"), (b'{"prompt":"a","gpt_description_prompt":"b"}', "prompt")],
+)
+def test_a_flat_song_needs_one_description(body: bytes, param: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        flat.read_generate(body)
+    assert caught.value.param == param
+
+
+def test_a_flat_extension_needs_a_clip() -> None:
+    asked = flat.read_extend(b'{"audio_id":"c","prompt":"more","continue_at":30}')
+    assert asked.ask == MusicAsk("chirp-v3-5", prompt="more", continue_clip="c", continue_at=30)
+    with pytest.raises(InvalidRequest) as caught:
+        flat.read_extend(b'{"prompt":"more"}')
+    assert caught.value.param == "audio_id"
+
+
+@pytest.mark.parametrize("action", ["music", "MUSIC", "Music"])
+def test_actions_in_any_case(action: str) -> None:
+    assert isinstance(task.read_submit(action, json.dumps(CUSTOM).encode()).ask, MusicAsk)
+
+
+def test_unknown_actions_name_the_known_ones() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        task.read_submit("dance" * 50, b"{}")
+    assert caught.value.param == "action"
+    assert "'music', 'lyrics', 'concat'" in caught.value.message
+    assert len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize("read", [native.read_lyrics, flat.read_lyrics, lambda body: task.read_submit("lyrics", body)])
+def test_lyrics(read: Any) -> None:
+    asked = read(b'{"prompt":"about rain","lyrics_model":"remi-v1","notify_hook":"https://h"}')
+    assert asked.ask == LyricsAsk("about rain", {"lyrics_model": "remi-v1"})
+    assert asked.hook == "https://h"
+    for body in (b"{}", b'{"prompt":""}', b'{"prompt":null}', b'{"prompt":5}'):
+        with pytest.raises(InvalidRequest) as caught:
+            read(body)
+        assert caught.value.param == "prompt"
+
+
+@pytest.mark.parametrize("read", [native.read_concat, flat.read_concat, lambda body: task.read_submit("concat", body)])
+def test_concatenations(read: Any) -> None:
+    assert read(b'{"clip_id":"c"}').ask == Concat("c")
+    assert read(b'{"clip_id":"c","is_infill":true,"x":1}').ask == Concat("c", infill=True, extra={"x": 1})
+    for body, param in (
+        (b"{}", "clip_id"),
+        (b'{"clip_id":""}', "clip_id"),
+        (b'{"clip_id":"c","is_infill":1}', "is_infill"),
+    ):
+        with pytest.raises(InvalidRequest) as caught:
+            read(body)
+        assert caught.value.param == param
+
+
+def test_questions_have_an_end() -> None:
+    assert requests.ids("a, b,,a") == ("a", "b")
+    assert requests.ids(None) == requests.ids("") == requests.ids(",") == ()
+    assert len(requests.ids(",".join(map(str, range(100))))) == 100
+    for text in (",".join(map(str, range(101))), "x" * 257):
+        with pytest.raises(InvalidRequest) as caught:
+            requests.ids(text)
+        assert caught.value.param == "ids"
+
+
+def test_feeds_and_fetches() -> None:
+    assert native.read_feed(b"ids=a%2Cb&page=3") == native.FeedQuery(("a", "b"), 3)
+    assert native.read_feed(b"") == native.FeedQuery()
+    for page in (b"-1", b"x", b"10001", b"1.5", "²".encode()):
+        with pytest.raises(InvalidRequest):
+            native.read_feed(b"page=" + page)
+    assert task.read_fetch(b'{"ids":["a","a","b"],"action":"music"}') == task.Fetch(("a", "b"), "MUSIC")
+    assert task.read_fetch(b'{"ids":[]}') == task.Fetch(())
+    for body in (b"{}", b'{"ids":"a"}', b'{"ids":[1]}', json.dumps({"ids": ["a"] * 101}).encode()):
+        with pytest.raises(InvalidRequest) as caught:
+            task.read_fetch(body)
+        assert (caught.value.param or "").startswith("ids")
+    assert flat.read_get(b"ids=a,b&page=2") == ("a", "b")
+    assert flat.read_clip(b"id=a") == "a"
+    for query in (b"", b"id=", b"id=" + b"x" * 257):
+        with pytest.raises(InvalidRequest) as caught:
+            flat.read_clip(query)
+        assert caught.value.param == "id"
