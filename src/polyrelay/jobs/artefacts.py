@@ -7,6 +7,7 @@ and end, so that nobody makes one up, and no table of links is needed.
 import base64
 import hashlib
 import hmac
+import math
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
@@ -119,7 +120,7 @@ def path(artefact: Artefact, key: bytes, expires: int) -> str:
 
 def end(now: float, seconds: float) -> int:
     """When a link made at `now` ends that is to work for `seconds`: then, or up to a quarter later."""
-    step = max(1, int(seconds / STEPS))
+    step = math.ceil(seconds / STEPS)
     return (int(now) // step + STEPS + 1) * step
 
 

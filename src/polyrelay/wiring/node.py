@@ -43,6 +43,7 @@ from polyrelay.state.memory import MemoryLimits
 from polyrelay.storage.access.directory import KeyDirectory
 from polyrelay.storage.access.source import open_keys
 from polyrelay.storage.books.bank import SqlBank
+from polyrelay.storage.jobs.store import SqlJobStore
 from polyrelay.storage.reports.holdings import SqlBillingReads
 from polyrelay.storage.secrecy import custody
 from polyrelay.storage.secrecy import secrets as server_secrets
@@ -52,9 +53,11 @@ from polyrelay.telemetry import logs
 from polyrelay.telemetry.records import Lines, NoRecords, RecordLog, writer
 from polyrelay.telemetry.redact import Redactor
 from polyrelay.upstream.curl import CurlUpstream
+from polyrelay.upstream.outside import CurlOutside
 from polyrelay.wire import registry
 from polyrelay.wiring import offer, overrides, plane
 from polyrelay.wiring.books import Books
+from polyrelay.wiring.delivery import Delivery, Surroundings, stores
 from polyrelay.wiring.housekeeping import Housekeeping
 from polyrelay.wiring.offer import Offer
 from polyrelay.wiring.overrides import Overrides
@@ -215,9 +218,11 @@ class Node:
             relay = Relay(
                 World(upstream, keys, limits, books.treasury, records, clock, loop, Entropy()), self._offer.snapshot
             )
+            outside = stack.enter_context(closing(CurlOutside(loop)))
+            follow_up = self._follow_up(database, relay, outside)
             context = LaneContext(self._lane(relay))
             parts = Parts(relay, context, keys, limits, books)
-            application = self._application(parts, database, generation)
+            application = self._application(parts, database, generation, follow_up)
             self._server = server = http_server.build(self.settings.server, context, application)
             await stack.enter_async_context(books.running())
             address = self._bind(server)
@@ -228,6 +233,7 @@ class Node:
                 every_while(KEPT_WATCH_SECONDS, partial(self._look, database, parts)),
                 *self._watching(reload),
                 *self._housekeeping(database),
+                *follow_up.chores(tidies=self._is_first),
             ]
             if isinstance(records, RecordLog):
                 chores.append(records.run())
@@ -268,7 +274,27 @@ class Node:
             return NoRecords()
         return RecordLog(Lines(self._redactor, as_json=logs.use_json(log, sys.stderr)), writer(sys.stderr), clock)
 
-    def _application(self, parts: Parts, database: Database, generation: Generation) -> Application:
+    def _follow_up(self, database: Database, relay: Relay, outside: CurlOutside) -> Delivery:
+        around = Surroundings(
+            lambda: self.settings,
+            lambda: relay.snapshot.catalog,
+            lambda: self.settings.server.public_url or self._local_url(),
+            relay.world.clock,
+            outside,
+        )
+        jobs = SqlJobStore(database, stores(around.catalog))
+        return Delivery(database, self.data, jobs, around)
+
+    def _local_url(self) -> str:
+        """Where this process listens, for links of a relay that was not told where clients reach it."""
+        server = self.settings.server
+        scheme, host = "https" if server.tls_certificate else "http", server.host
+        port = self._server.bound_port if self._server is not None else server.port
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    def _application(
+        self, parts: Parts, database: Database, generation: Generation, follow_up: Delivery
+    ) -> Application:
         relay = parts.relay
 
         def unready() -> tuple[str, ...]:
@@ -284,7 +310,14 @@ class Node:
             lambda: parts.books.treasury.unpaid,
         )
         billing = Billing(relay, SqlBillingReads(database), zone)
-        return Application(ModelDirectory(relay), unready, control.on_first_use(instance), billing)
+        return Application(
+            ModelDirectory(relay),
+            unready,
+            control.on_first_use(instance),
+            billing,
+            follow_up.page(relay),
+            follow_up.artefacts(),
+        )
 
     def _bind(self, server: http_server.Server) -> str:
         if self._place is None:
@@ -320,9 +353,12 @@ class Node:
 
     def _housekeeping(self, database: Database) -> list[Coroutine[Any, Any, None]]:
         """What one worker does for all."""
-        if self._place is not None and self._place.index:
-            return []
-        return Housekeeping(database, self.settings.ledger.retention_days).chores()
+        return Housekeeping(database, self.settings.ledger.retention_days).chores() if self._is_first else []
+
+    @property
+    def _is_first(self) -> bool:
+        """Whether this is the worker that does what one does for all."""
+        return self._place is None or not self._place.index
 
 
 @asynccontextmanager

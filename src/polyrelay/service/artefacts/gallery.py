@@ -84,7 +84,9 @@ class Gallery:
 
     def _exhibit(self, found: Artefact, now: float, lasts: int) -> Exhibit | None:
         """None for what is not kept, or lies in a place that the configuration does not name any more."""
-        if found.state is not State.STORED or found.file is None or found.place not in self._places:
+        if found.state is not State.STORED or found.file is None or found.place is None:
+            return None
+        if found.place not in self._places:
             return None
         return Exhibit(found.job, found.file, found.place, found.stored_at or now, lasts)
 
