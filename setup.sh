@@ -29,6 +29,11 @@ debian_packages() {
         die "cannot; please run: sudo apt-get update && sudo apt-get install -y $*"
 }
 
+# speech_program installs espeak-ng, by which the sandbox's speech is spoken rather than beeped; tests pass without it.
+speech_program() {
+    command -v espeak-ng >/dev/null 2>&1 || (debian_packages espeak-ng) || say "going on without espeak-ng"
+}
+
 # missing_programs NAME... prints those not installed; each is also the name of its Debian package.
 missing_programs() {
     for name in "$@"; do
@@ -108,6 +113,7 @@ test)
     # shellcheck disable=SC2086  # a list of words
     [ -z "$missing" ] || debian_packages $missing
     postgresql_server
+    speech_program
     exec sh tools/check.sh "$@"
     ;;
 install) install "${1:-run}" ;;

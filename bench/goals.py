@@ -7,8 +7,8 @@ from record import START, Record
 
 US = "polyrelay"
 UNARY_CASES = ("unary-c1", "unary-c32", "unary-c256")
-STREAM_CASES = ("sse-50x20", "sse-200x20", "sse-500x50", "sse-500x20")
-PROMISED_STREAMS = ("sse-200x20", "sse-500x50")
+STREAM_CASES = ("sse-50x20", "sse-200x20", "sse-500x50", "sse-500x20", "speech-200x20")
+PROMISED_STREAMS = ("sse-200x20", "sse-500x50", "speech-200x20")
 NAGLE_MS = (35.0, 50.0)
 """A delayed acknowledgement takes 40 ms on Linux: an added time in this band is Nagle's algorithm, not work."""
 

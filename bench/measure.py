@@ -120,13 +120,16 @@ def _result(client: subprocess.Popen[str], job: sse.Job, sent: str | None) -> Fi
 
 
 def _job(contender: Contender, case: Streams | Stall, *, streams: int, waves: int) -> sse.Job:
+    target = contender.target(case.model)
+    spoken = isinstance(case, Streams) and case.spoken
     return sse.Job(
-        target=contender.target(case.model),
+        target=target.speaking() if spoken else target,
         streams=streams,
         waves=waves,
         pace_ms=case.pace_ms,
         events=case.events,
         patience_seconds=_PATIENCE_SECONDS,
+        spoken=spoken,
     )
 
 

@@ -23,7 +23,8 @@ class Unary:
 class Streams:
     """Open loop: `streams` in flight, `waves` times over; each of `events` deltas, one each `pace_ms`.
 
-    `memory`: also what a stream holds; only the first case of a fresh process can tell.
+    `memory`: also what a stream holds; only the first case of a fresh process can tell. `spoken`: chunks of speech
+    instead of deltas, as bytes that mean nothing to a gateway.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Streams:
     waves: int
     events: int = 64
     memory: bool = False
+    spoken: bool = False
 
     @property
     def model(self) -> str:
@@ -69,6 +71,7 @@ CASES: tuple[Case, ...] = (
     Unary("body-100k", "100 KB body, concurrency 8", 8, 100 * KB),
     Unary("body-5m", "5 MB body, concurrency 2", 2, 5 * MB),
     Streams("sse-500x50", "500 streams, 50 ms", 500, 50, 3),
+    Streams("speech-200x20", "200 streams of speech, 20 ms", 200, 20, 4, spoken=True),
     Streams("sse-500x20", "500 streams, 20 ms", 500, 20, 4),
     Stall("stall-20m", "20 MB body beside a 5 ms stream"),
 )

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from polyrelay.cli import init
 from polyrelay.metering import read
-from polyrelay.settings import artefacts, bounds, channels, ledger, limits, root, timeouts, webhooks
+from polyrelay.settings import artefacts, bounds, channels, jobs, ledger, limits, root, timeouts, webhooks
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "configuration.md"
@@ -30,13 +30,14 @@ TABLES = (
     ("log", root.LogSettings),
     ("key_defaults", root.KeyDefaults),
     ("ledger", ledger.LedgerSettings),
+    ("jobs", jobs.JobSettings),
     ("webhooks", webhooks.WebhookSettings),
     ("artefacts", artefacts.ArtefactSettings),
     ("[limits]", limits.LimitSettings),
     ("[channels]", channels.ChannelSettings),
     ("[channels.credentials]", channels.CredentialSettings),
     ("[channels.models]", channels.ModelSettings),
-    ("channels.timeouts", timeouts.Timeouts),
+    ("channels.timeouts", timeouts.TimeoutSettings),
 )
 """Table name in the file, and the dataclass it is read into."""
 

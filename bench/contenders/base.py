@@ -47,6 +47,8 @@ class Contender(ABC):
     patience_seconds: ClassVar[float] = 60.0
     slowness: ClassVar[float] = 1.0
     """How much longer closed-loop cases run, so that a slow contender completes enough requests to be judged by."""
+    speaks: ClassVar[bool] = False
+    """Whether it passes speech on as it is set up here."""
 
     def __init__(self, site: Site) -> None:
         self.site = site

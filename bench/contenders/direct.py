@@ -11,6 +11,7 @@ class Direct(Contender):
 
     name = "direct"
     title = "direct (no gateway)"
+    speaks = True
 
     def missing(self) -> str | None:
         return None

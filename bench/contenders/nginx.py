@@ -36,6 +36,7 @@ class Nginx(Contender):
 
     name = "nginx"
     title = "nginx proxy_pass"
+    speaks = True
 
     def missing(self) -> str | None:
         found = shutil.which(NGINX) or Path(NGINX).exists()

@@ -47,6 +47,7 @@ class Polyrelay(Contender):
 
     name = "polyrelay"
     title = "polyrelay"
+    speaks = True
     key = ""
 
     def missing(self) -> str | None:

@@ -25,6 +25,11 @@ def chat(model: str, *, about_bytes: int = 1000, stream: bool = False) -> bytes:
     return json.dumps(body).encode()
 
 
+def speech(model: str) -> bytes:
+    """A request for speech."""
+    return json.dumps({"model": model, "input": _TURN, "voice": "alloy", "response_format": "mp3"}).encode()
+
+
 def completion() -> bytes:
     """The fixed answer of the unary upstream, about 1 KB."""
     answer = {

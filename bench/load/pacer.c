@@ -3,7 +3,8 @@
  * Usage: pacer TLS_PORT PLAIN_PORT CERTIFICATE KEY. Gateways use the TLS port; the plain one is the client's own baseline.
  * The model's name is the script (`pace-20x64`: 64 deltas, one each 20 ms). Deltas
  * leave on an absolute schedule, so a slow reader does not slow the load (no coordinated omission), and hold
- * `@CLOCK_MONOTONIC nanoseconds@` as their content. Headers and the first delta leave at once, in two writes: a gateway
+ * `@CLOCK_MONOTONIC nanoseconds@` as their content. Asked for speech it sends chunks of sound the same way: 320 bytes,
+ * which for 20 ms is MP3 at 128 kbit/s. Headers and the first delta leave at once, in two writes: a gateway
  * that leaves Nagle's algorithm on shows its 40 ms here.
  *
  * In C because it shares one core with the client: 25 000 deltas a second cost a Python server that whole core
@@ -28,6 +29,8 @@ enum { SLOTS = 8192, REQUEST_BYTES = 65536, READY_EVENTS = 512, NS_PER_MS = 1000
 
 static const char HEAD[] =
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n";
+static const char SPEECH_HEAD[] = "HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\ntransfer-encoding: chunked\r\n\r\n";
+#define SOUND_BYTES 320
 #define CHUNK_ID "data: {\"id\":\"chatcmpl-bench0000000000000000000000\",\"object\":\"chat.completion.chunk\"," \
                  "\"created\":1767225600,\"model\":\"gpt-bench\",\"system_fingerprint\":\"fp_bench\","
 #define FINISH CHUNK_ID "\"choices\":[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}]}\n\n"
@@ -41,7 +44,7 @@ struct stream {
     struct stream *previous, *next;
     int slot; /* -1: not waiting for a delta */
     long long started_ms;
-    int pace_ms, events, sent, usage;
+    int pace_ms, events, sent, usage, speech;
     char request[REQUEST_BYTES];
     size_t request_bytes;
     char *unsent;
@@ -124,9 +127,18 @@ static int send_bytes(struct stream *s, const char *data, size_t bytes) {
     return flush(s);
 }
 
+/* A chunk of speech. Its stamp ends as a delta does, so that the client finds both alike. */
+static int sound(char *body) {
+    int stamp = sprintf(body, "@%lld@\n\n", now_ns());
+    memset(body + stamp, 'x', SOUND_BYTES - (size_t)stamp);
+    body[SOUND_BYTES] = 0;
+    return SOUND_BYTES;
+}
+
 static int send_delta(struct stream *s) {
     char body[512], chunk[640];
-    int bytes = snprintf(body, sizeof body,
+    int bytes = s->speech ? sound(body)
+                          : snprintf(body, sizeof body,
                          CHUNK_ID "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"@%lld@\"},\"logprobs\":null,"
                                   "\"finish_reason\":null}]}\n\n",
                          now_ns());
@@ -137,7 +149,7 @@ static int send_delta(struct stream *s) {
 }
 
 static int send_tail(struct stream *s) {
-    const char *tail = s->usage ? FINISH USAGE DONE : FINISH DONE;
+    const char *tail = s->speech ? DONE : s->usage ? FINISH USAGE DONE : FINISH DONE;
     char chunk[1536];
     int all = snprintf(chunk, sizeof chunk, "%zx\r\n%s\r\n0\r\n\r\n", strlen(tail), tail);
     return send_bytes(s, chunk, (size_t)all);
@@ -160,9 +172,11 @@ static int answer(struct stream *s) {
     if (!script || sscanf(script, "pace-%dx%d", &s->pace_ms, &s->events) != 2) return 0;
     if (s->pace_ms < 1 || s->pace_ms >= SLOTS) return 0;
     s->usage = usage && usage[15 + strspn(usage + 15, ": ")] == 't';
+    s->speech = !!strstr(s->request, "/audio/speech HTTP");
     s->sent = 0;
     s->started_ms = now_ns() / NS_PER_MS;
-    return send_bytes(s, HEAD, sizeof HEAD - 1) && send_delta(s);
+    const char *head = s->speech ? SPEECH_HEAD : HEAD;
+    return send_bytes(s, head, strlen(head)) && send_delta(s);
 }
 
 static int read_request(struct stream *s) {

@@ -20,7 +20,7 @@ from typing import cast
 import httptools
 import uvloop
 
-from load.bodies import chat
+from load.bodies import chat, speech
 from load.target import Target
 
 _STAMP = re.compile(rb"@(\d+)@")
@@ -31,7 +31,7 @@ _HTTP_OK = 200
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`streams` in flight at a time, `waves` times over, each `events` deltas of `pace_ms`."""
+    """`streams` in flight at a time, `waves` times over, each `events` deltas of `pace_ms`, or chunks of speech."""
 
     target: Target
     streams: int
@@ -39,6 +39,7 @@ class Job:
     pace_ms: int
     events: int
     patience_seconds: float
+    spoken: bool = False
 
     @property
     def seconds(self) -> float:
@@ -149,7 +150,7 @@ class Run:
     """The schedule of one job."""
 
     def __init__(self, job: Job) -> None:
-        body = chat(job.target.model, stream=True)
+        body = speech(job.target.model) if job.spoken else chat(job.target.model, stream=True)
         self.job = job
         self.request = job.target.head(len(body)) + body
         self.tally = Tally(expected_events=job.streams * job.waves * job.events)

@@ -1,6 +1,8 @@
 """Where a client sends a request to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+_CHAT, _SPEECH = "/chat/completions", "/audio/speech"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,10 @@ class Target:
     def url(self) -> str:
         """The address as wrk takes it."""
         return f"http://127.0.0.1:{self.port}{self.path}"
+
+    def speaking(self) -> "Target":
+        """The same contender's address for speech."""
+        return replace(self, path=self.path.replace(_CHAT, _SPEECH))
 
     def head(self, body_bytes: int) -> bytes:
         """The request line and headers of a POST with a JSON body of that size."""

@@ -156,6 +156,29 @@ class Money:
         return 200, [KIND], b"%b?%b %b" % (path.encode(), query, peer.encode())
 
 
+class WebUi:
+    """The lists' twin: says what was asked."""
+
+    def serves(self, path: str) -> bool:
+        return path.startswith("/sdapi/")
+
+    async def answer(self, method: str, path: str, query: bytes, headers: HeaderList, peer: str) -> Answered:
+        return 201, [KIND], b"%b %b?%b %b" % (method.encode(), path.encode(), query, peer.encode())
+
+
+def test_whole_apis_are_left_to_their_lists() -> None:
+    with live(app=Application(Models(), lambda: (), _application, None, WebUi())) as server:
+        client = server.connect()
+        client.send(get("/sdapi/v1/progress?model=a"))
+        answer = client.read()
+        assert (answer.status, answer.body) == (201, b"GET /sdapi/v1/progress?model=a 127.0.0.1")
+        assert answer.headers["x-request-id"] == "px_1"
+        client.post(path="/sdapi/v1/options")
+        assert client.read().body == b"POST /sdapi/v1/options? 127.0.0.1"
+        client.send(get("/v1/models"))
+        assert client.read().json == {"data": []}
+
+
 def test_what_clients_ask_about_their_money() -> None:
     with live(app=Application(Models(), lambda: (), _application, Money())) as server:
         client = server.connect()

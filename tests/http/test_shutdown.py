@@ -5,7 +5,8 @@ import pytest
 from polyrelay.http import server as http_server
 from polyrelay.http.context import LaneSettings
 from polyrelay.settings.bounds import Bounds
-from support.lane import Live, eventually, get, hold, live, post, stream
+from polyrelay.wire.registry import Surface
+from support.lane import Live, eventually, get, hold, live, post, stream, unread
 
 
 def _stopping(server: Live) -> None:
@@ -107,7 +108,9 @@ def test_new_settings_count_from_the_next_head_on() -> None:
         client.send(post(b"x" * 100)[:-50])
         eventually(lambda: server.context.bytes_in_flight == 50)
         old = server.context.settings
-        server.context.settings = LaneSettings(server.relay, {"/new": "openai_chat"}, Bounds(body_bytes=60))
+        server.context.settings = LaneSettings(
+            server.relay, {"/new": Surface("openai_chat", "/new", unread)}, Bounds(body_bytes=60)
+        )
         client.send(b"x" * 50)
         assert client.read().json["length"] == 100
         client.post(b"x" * 60, path="/new")

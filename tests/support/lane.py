@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
@@ -18,9 +19,25 @@ from polyrelay.kernel.errors import Refusal
 from polyrelay.service.ports import Client, Exchange, HeaderList, Inbound
 from polyrelay.settings.bounds import Bounds
 from polyrelay.settings.root import CorsSettings, ServerSettings
+from polyrelay.wire.registry import Surface
+from polyrelay.wire.spoken import Incoming, Request
 
 CHAT = "/v1/chat/completions"
-ROUTES = {CHAT: "openai_chat", "/api/ai/chat/completions": "aitoearn_chat"}
+FORMS = "/v1/forms"
+EITHER = "/v1/either"
+
+
+def unread(_: Incoming) -> Request:
+    """The lane hands requests over without reading them."""
+    raise AssertionError
+
+
+SURFACES = (
+    Surface("openai_chat", CHAT, unread),
+    Surface("aitoearn_chat", "/api/ai/chat/completions", unread),
+    Surface("forms", FORMS, unread, accepts=frozenset({"multipart"})),
+    Surface("either", EITHER, unread, accepts=frozenset({"json", "multipart"})),
+)
 START_CHAT = b"POST %b HTTP/1.1\r\nhost: relay\r\ncontent-type: application/json\r\n" % CHAT.encode()
 JSON = (b"content-type", b"application/json")
 PATIENCE = 5.0
@@ -341,11 +358,14 @@ def live(
     app: ASGI3Application | None = None,
     ws: type[asyncio.Protocol] | str = "auto",
     tls: tuple[str, str] | None = None,
+    spool: Path | None = None,
 ) -> Iterator[Live]:
     """A server for one test."""
     relay = ScriptedRelay()
-    settings = LaneSettings(relay, ROUTES, bounds or Bounds(), cors or CorsSettings(), forwarded)
-    context = LaneContext(settings)
+    settings = LaneSettings(
+        relay, {each.path: each for each in SURFACES}, bounds or Bounds(), cors or CorsSettings(), forwarded
+    )
+    context = LaneContext(settings, spool)
     certificate, key = tls or (None, None)
     place = ServerSettings(port=0, drain_seconds=drain, tls_certificate=certificate, tls_key=key)
     holder: list[Live] = []
@@ -363,4 +383,5 @@ def live(
     finally:
         running.stop()
     assert context.bytes_in_flight == 0
+    assert context.bytes_spooled == 0
     assert not context.exchanges

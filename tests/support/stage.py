@@ -2,8 +2,9 @@
 
 import heapq
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -162,10 +163,16 @@ class Shelf(list[Record]):
 
 
 class Stage:
-    """A relay whose channels `a`, `b`, … all serve model `m` and are tried in that order."""
+    """A relay whose channels `a`, `b`, … all serve model `m` and are tried in that order. `terms` are theirs."""
 
     def __init__(
-        self, *answers: Answer, channels: int = 1, holder: Principal = HOLDER, drains: bool = False, **settings: Any
+        self,
+        *answers: Answer,
+        channels: int = 1,
+        holder: Principal = HOLDER,
+        drains: bool = False,
+        terms: Mapping[str, Any] = MappingProxyType({}),
+        **settings: Any,
     ) -> None:
         self.diary: list[str] = []
         self.time = VirtualTime()
@@ -185,6 +192,7 @@ class Stage:
                 SERVES,
                 n,
                 drains=drains,
+                **terms,
             )
             for n, name in enumerate("abcdefgh"[:channels])
         )
@@ -209,6 +217,7 @@ class Stage:
         assert not self.ledger.undurable
         assert self.relay.in_flight == 0
         assert self.upstream.active == 0
+        assert len(self.relay.world.lines) == 0
         assert self.time.pending == 0
 
 

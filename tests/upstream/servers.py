@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from polyrelay.exchange.faults import Fault, FaultKind
+from polyrelay.exchange.upload import Stream
 from polyrelay.providers.outbound import OutboundRequest
 from polyrelay.routing.channel import Channel, Credential
 from polyrelay.service.ports import Flight, HeaderList
@@ -307,19 +308,22 @@ class Sender:
     def send(
         self,
         url: str,
-        body: bytes = b"{}",
+        body: bytes | Stream = b"{}",
         *,
         headers: tuple[str, ...] = (),
         act: Callable[[Recorder, str], object] | None = None,
+        method: str = "POST",
     ) -> Recorder:
         recorder = Recorder(act)
-        request = OutboundRequest(self.channel, CREDENTIAL, url, FIXED, headers, body)
+        request = OutboundRequest(self.channel, CREDENTIAL, url, FIXED, headers, body, method)
         recorder.flight = self.client.send(request, recorder)
         assert not recorder.calls
         return recorder
 
-    async def fetch(self, url: str, body: bytes = b"{}", *, headers: tuple[str, ...] = ()) -> Recorder:
-        recorder = self.send(url, body, headers=headers)
+    async def fetch(
+        self, url: str, body: bytes | Stream = b"{}", *, headers: tuple[str, ...] = (), method: str = "POST"
+    ) -> Recorder:
+        recorder = self.send(url, body, headers=headers, method=method)
         await asyncio.wait_for(recorder.over.wait(), PATIENCE)
         return recorder
 

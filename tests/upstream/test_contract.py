@@ -8,6 +8,7 @@ from typing import Protocol
 import pytest
 
 from polyrelay.exchange.faults import Fault, FaultKind
+from polyrelay.exchange.upload import Span, Stream, in_memory
 from polyrelay.providers.outbound import OutboundRequest
 from polyrelay.service.ports import Upstream
 from polyrelay.upstream.curl import CurlUpstream
@@ -88,9 +89,9 @@ CUT = Fault(FaultKind.CUT)
 ROUTE = channel()
 
 
-def send(stage: Stage, act: Callable[[Recorder, str], object] | None = None) -> Recorder:
+def send(stage: Stage, act: Callable[[Recorder, str], object] | None = None, body: bytes | Stream = b"{}") -> Recorder:
     got = Recorder(act)
-    got.flight = stage.upstream.send(OutboundRequest(ROUTE, CREDENTIAL, stage.url, FIXED, (), b"{}"), got)
+    got.flight = stage.upstream.send(OutboundRequest(ROUTE, CREDENTIAL, stage.url, FIXED, (), body), got)
     assert got.calls == [], "send never calls the sink"
     return got
 
@@ -195,13 +196,47 @@ def test_answers_do_not_wait_for_each_other(make: Make) -> None:
     run(main())
 
 
+@both
+@pytest.mark.parametrize("end", ["ended", "failed", "cancel"])
+def test_an_upload_is_held_until_the_flight_is_over(make: Make, end: str) -> None:
+    async def main() -> None:
+        answer = Answer(chunks=(b"a",), fault=CUT if end == "failed" else None, hangs=end == "cancel")
+        async with make([answer]) as stage:
+            upload = in_memory(b"the form")
+            got = send(stage, body=Stream([b"all of ", Span(0, 8)], upload))
+            upload.release()
+            assert not upload.released
+            await stage.settle(lambda: got.chunks == [b"a"])
+            if end == "cancel":
+                assert not upload.released
+                assert got.flight is not None
+                got.flight.cancel()
+            await stage.settle(lambda: upload.released)
+            assert got.calls[-1] == (end if end != "cancel" else "data")
+
+    run(main())
+
+
+@both
+def test_an_upload_that_nobody_holds_is_a_fault(make: Make) -> None:
+    async def main() -> None:
+        async with make([Answer()]) as stage:
+            upload = in_memory(b"the form")
+            upload.release()
+            got = send(stage, body=Stream([Span(0, 8)], upload))
+            await stage.settle(got.over.is_set)
+            assert (got.calls, got.kind) == (["failed"], FaultKind.CONNECT)
+
+    run(main())
+
+
 def test_the_twin_remembers_requests_and_fails_the_unwritten() -> None:
     async def main() -> None:
         upstream = RecordedUpstream()
         got = Recorder()
         request = OutboundRequest(ROUTE, CREDENTIAL, "http://recorded/", FIXED, (), b"{}")
         upstream.send(request, got)
-        assert (upstream.requests, upstream.active) == ([request], 1)
+        assert (upstream.requests, upstream.bodies, upstream.active) == ([request], [b"{}"], 1)
         assert upstream.step()
         assert not upstream.step()
         assert (got.kind, upstream.active) == (FaultKind.CONNECT, 0)

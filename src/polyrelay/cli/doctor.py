@@ -17,7 +17,8 @@ from polyrelay.cli.findings import Finding
 from polyrelay.config import channels as channel_settings
 from polyrelay.config.load import Configuration
 from polyrelay.kernel.errors import ConfigurationError
-from polyrelay.routing.channel import Channel
+from polyrelay.providers import outbound, registry
+from polyrelay.routing.channel import Candidate, Channel
 from polyrelay.settings.root import ServerSettings, Settings
 from polyrelay.storage.secrecy import custody
 from polyrelay.storage.secrecy import secrets as server_secrets
@@ -56,7 +57,7 @@ def _examine(config: Path | None, data: Path | None) -> Iterator[Finding]:
         yield Finding("TLS", "ok", f"{found.settings.server.tls_certificate} loads")
     for channel in channels:
         for credential in channel.credentials:
-            yield _upstream(channel, credential.name, probe(channel, credential))
+            yield _upstream(channel, credential.name, _probe(Candidate(channel, credential)))
 
 
 def _channels_configured(config: Path | None, settings: Settings) -> Finding:
@@ -124,6 +125,11 @@ async def _look(url: str, data: Path, workers: int) -> Seen:
     if found in (revision.REVISION, revision.EMPTY):
         server_secrets.load_or_create(data, needs)
     return Seen(place, found, sum(needs.fingerprints.values()), stock)
+
+
+def _probe(candidate: Candidate) -> Probe:
+    found = outbound.endpoint(candidate, wiring.USER_AGENT)
+    return probe(found.get(registry.PROFILES[candidate.channel.provider].probe))
 
 
 def _upstream(channel: Channel, credential: str, seen: Probe) -> Finding:

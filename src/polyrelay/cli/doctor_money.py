@@ -159,7 +159,7 @@ def _costs_nothing(book: TariffBook, model: str, now: float) -> bool:
 
 def _is_zero(sheet: Sheet) -> bool:
     rates = [rate for tier in sheet.tiers for rate in tier.rates.values()]
-    units = (sheet.per_request, sheet.per_second, sheet.per_character, sheet.per_task)
+    units = [getattr(sheet, unit) for unit in read.UNIT_PRICES]
     return not any((*rates, *units, *(row.price for row in sheet.per_image)))
 
 

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from polyrelay.exchange.call import Call
+import msgspec
+
+from polyrelay.exchange.call import Call, Demand
 from polyrelay.exchange.usage import Usage
 from polyrelay.kernel import money
 from polyrelay.metering import estimate, rate, write
@@ -11,7 +13,10 @@ from polyrelay.metering.book import TariffBook, Unpriced
 from polyrelay.service.administration import times
 
 MOST = 10**9
-"""Tokens of an example, each way: more than any model takes."""
+"""Of anything in an example: more tokens than any model takes."""
+
+INPUT_TOKENS, OUTPUT_TOKENS = 1000, 500
+"""Of an example of text."""
 
 BYTES_PER_TOKEN = 4
 """Of an example's body: usual for English text. The hold counts bytes, because a token is at least one."""
@@ -19,13 +24,23 @@ BYTES_PER_TOKEN = 4
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The call of an example, of text alone, at `instant` (Unix seconds)."""
+    """The call of an example, which uses all it asks for, at `instant` (Unix seconds)."""
 
     model: str
-    input_tokens: int
-    output_tokens: int
+    usage: Usage
     group: str
     instant: float
+
+
+def used(units: Usage, input_tokens: int | None, output_tokens: int | None) -> Usage:
+    """`units` with tokens of text: those named, else the usual ones where nothing but text is used."""
+    text = units == Usage()
+    usual_input, usual_output = (INPUT_TOKENS, OUTPUT_TOKENS) if text else (0, 0)
+    return msgspec.structs.replace(
+        units,
+        input_text=usual_input if input_tokens is None else input_tokens,
+        output_text=usual_output if output_tokens is None else output_tokens,
+    )
 
 
 def worked(book: TariffBook, asked: Asked) -> dict[str, Any]:
@@ -36,10 +51,12 @@ def worked(book: TariffBook, asked: Asked) -> dict[str, Any]:
             f"no tariff of model {asked.model!r} is in force then; see: polyrelay tariffs show {asked.model}"
         )
     quote = tariff.quote(asked.instant, book.multiplier(asked.group))
-    usage = Usage(input_text=asked.input_tokens, output_text=asked.output_tokens)
-    size = asked.input_tokens * BYTES_PER_TOKEN
-    capped = estimate.bound(Call(asked.model, stream=False, input_bytes=size, max_output=asked.output_tokens), quote)
-    open_ended = estimate.bound(Call(asked.model, stream=False, input_bytes=size), quote)
+    usage = asked.usage
+    size = usage.input_text * BYTES_PER_TOKEN
+    demand = Demand(usage.seconds, usage.characters, usage.images, usage.tasks, usage.megapixel_steps)
+    call = Call(asked.model, stream=False, input_bytes=size, demand=demand)
+    capped = estimate.bound(msgspec.structs.replace(call, max_output=usage.output_text), quote)
+    open_ended = estimate.bound(call, quote)
     return {
         "model": asked.model,
         "at": times.text(asked.instant),

@@ -19,9 +19,16 @@ def sandbox(
         "polyrelay-sandbox"
     ),
     key: Annotated[list[str] | None, typer.Option(help="Accept only this bearer key; repeatable.")] = None,
+    basic: Annotated[
+        list[str] | None, typer.Option(help="Accept only this user:password for Stable Diffusion; repeatable.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the address as one JSON document.")] = False,
 ) -> None:
-    """Simulate a vendor: OpenAI chat completions with scripted answers and faults, for trials and tests."""
+    """Simulate vendors, with scripted answers and faults, for trials and tests.
+
+    Below /v1 OpenAI's chat completions, images, audio and videos; beside it Stable Diffusion WebUI and ReActor, three
+    dialects of Suno, whisper-asr-webservice and AiToEarn's videos. GET /sandbox tells every call and every option.
+    """
 
     def ready(address: runner.Address) -> None:
         if as_json:
@@ -30,6 +37,13 @@ def sandbox(
             output.line(f"sandbox at {address.base_url}" + (f", trust {address.ca}" if address.ca else ""))
 
     try:
-        runner.serve(host=host, port=port, tls_folder=folder if tls else None, keys=frozenset(key or ()), ready=ready)
+        runner.serve(
+            host=host,
+            port=port,
+            tls_folder=folder if tls else None,
+            keys=frozenset(key or ()),
+            basic=frozenset(basic or ()),
+            ready=ready,
+        )
     except OSError as error:
         raise ConfigurationError(f"the sandbox cannot start on {host} port {port}: {error.strerror}") from error

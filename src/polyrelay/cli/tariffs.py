@@ -12,6 +12,7 @@ from polyrelay.cli import explaining, options, output, prices
 from polyrelay.cli.charges import LINE_COLUMNS, instant
 from polyrelay.cli.office import cells
 from polyrelay.config import tariffs as sources
+from polyrelay.exchange.usage import ImageCount, Usage
 from polyrelay.kernel.errors import ConfigurationError
 from polyrelay.metering import ratios, write
 from polyrelay.metering.book import DEFAULT_GROUP
@@ -177,8 +178,21 @@ def import_(
 def explain(
     model: Model,
     *,
-    input_tokens: Annotated[int, typer.Option(min=0, max=explaining.MOST, help="Tokens of the prompt.")] = 1000,
-    output_tokens: Annotated[int, typer.Option(min=0, max=explaining.MOST, help="Tokens of the answer.")] = 500,
+    input_tokens: Annotated[
+        int | None, typer.Option(min=0, max=explaining.MOST, help="Tokens of the prompt (default: 1000).")
+    ] = None,
+    output_tokens: Annotated[
+        int | None, typer.Option(min=0, max=explaining.MOST, help="Tokens of the answer (default: 500).")
+    ] = None,
+    images: Annotated[int, typer.Option(min=0, max=explaining.MOST, help="Images made.")] = 0,
+    size: Annotated[str | None, typer.Option(help="Their size, such as 1024x1024.")] = None,
+    quality: Annotated[str | None, typer.Option(help="Their quality, such as hd.")] = None,
+    seconds: Annotated[int, typer.Option(min=0, max=explaining.MOST, help="Seconds of audio or video.")] = 0,
+    characters: Annotated[int, typer.Option(min=0, max=explaining.MOST, help="Characters of speech text.")] = 0,
+    tasks: Annotated[int, typer.Option(min=0, max=explaining.MOST, help="Songs, videos and the like.")] = 0,
+    megapixel_steps: Annotated[
+        int, typer.Option(min=0, max=explaining.MOST, help="Images x steps x megapixels of a diffusion model.")
+    ] = 0,
     group: Annotated[str, typer.Option(help="Customer group of the account.")] = DEFAULT_GROUP,
     at: Annotated[str | None, typer.Option(help="When the call begins (default: now), 2026-11-22T09:00+08:00.")] = None,
     provider: Provider = "openai",
@@ -186,10 +200,16 @@ def explain(
     data: options.Data = None,
     as_json: options.Json = False,
 ) -> None:
-    """Work out what a call would cost: its lines, the multiplier, the rounding, and what is held before it."""
+    """Work out what a call would cost: its lines, the multiplier, the rounding, and what is held before it.
+
+    A call that is counted in other units has no tokens unless they are named.
+    """
     found = prices.found(model, provider, config, data)
     moment = instant(at)
-    asked = explaining.Asked(model, input_tokens, output_tokens, group, time.time() if moment is None else moment)
+    made = (ImageCount(size, quality, images),) if images else ()
+    units = Usage(seconds=seconds, characters=characters, images=made, tasks=tasks, megapixel_steps=megapixel_steps)
+    usage = explaining.used(units, input_tokens, output_tokens)
+    asked = explaining.Asked(model, usage, group, time.time() if moment is None else moment)
     document = explaining.worked(found.book, asked)
     if not found.serves:
         document["source"] = LIST

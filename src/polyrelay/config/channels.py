@@ -7,9 +7,17 @@ from types import MappingProxyType
 from polyrelay.config import files
 from polyrelay.config.locate import KeyPath
 from polyrelay.config.problems import Problem, fail
+from polyrelay.providers import registry
+from polyrelay.providers.profile import Profile
 from polyrelay.routing.channel import Channel, Credential
 from polyrelay.settings.channels import ChannelSettings, CredentialSettings
 from polyrelay.settings.root import Settings
+
+NO_CREDENTIAL = Credential("none", "")
+"""That of a vendor that is used without any."""
+
+_UNKNOWN = Profile("", "")
+"""What a vendor has that the registry does not name."""
 
 
 def _unknown_place(_: KeyPath) -> str:
@@ -39,6 +47,7 @@ def resolve(
 
 def _channel(channel: ChannelSettings, path: KeyPath, environ: Mapping[str, str], problems: list[Problem]) -> Channel:
     credentials: list[Credential] = []
+    profile = registry.PROFILES.get(channel.provider, _UNKNOWN)
     problems += files.authorities(channel.ca_file, (*path, "ca_file"))
     for position, credential in enumerate(channel.credentials):
         found = _secret(credential, (*path, "credentials", position), environ)
@@ -50,16 +59,20 @@ def _channel(channel: ChannelSettings, path: KeyPath, environ: Mapping[str, str]
         name=channel.name,
         provider=channel.provider,
         base_url=channel.base_url.rstrip("/"),
-        credentials=tuple(credentials),
+        credentials=(NO_CREDENTIAL,) if profile.keyless and not channel.credentials else tuple(credentials),
         models=MappingProxyType({model.name: model.upstream or model.name for model in channel.models}),
         priority=channel.priority,
         weight=channel.weight,
-        timeouts=channel.timeouts,
+        timeouts=channel.timeouts.over(profile.timeouts),
         proxy=channel.proxy,
         http2=channel.http2,
         ca_file=channel.ca_file,
-        drains=channel.client_gone == "drain",
         stores=channel.artefacts == "store",
+        drains=profile.drains if channel.client_gone is None else channel.client_gone == "drain",
+        concurrency=profile.concurrency if channel.concurrency is None else channel.concurrency,
+        waiting=channel.waiting,
+        scripts=frozenset(name.casefold() for name in channel.scripts),
+        poll_seconds=channel.poll_seconds,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from polyrelay.config.locate import KeyPath
 from polyrelay.config.problems import Problem, suggestion
+from polyrelay.providers import registry
 from polyrelay.settings.channels import ChannelSettings, CredentialSettings
 from polyrelay.settings.limits import LimitSettings
 from polyrelay.settings.root import ServerSettings, Settings
@@ -45,7 +46,7 @@ def _channel(channel: ChannelSettings, path: KeyPath, providers: Collection[str]
     if providers is not None and channel.provider not in providers:
         found = f'unknown provider "{channel.provider}"'
         yield Problem((*path, "provider"), found, suggestion(channel.provider, providers))
-    if not channel.credentials:
+    if not channel.credentials and not is_keyless(channel.provider):
         yield Problem((*path, "credentials"), "an empty list", "at least one credential")
     for position, credential in enumerate(channel.credentials):
         yield from _credential(credential, (*path, "credentials", position))
@@ -56,6 +57,12 @@ def _channel(channel: ChannelSettings, path: KeyPath, providers: Collection[str]
         if model.name in models:
             yield Problem((*path, "models", position), f'"{model.name}" is listed twice', "each model once a channel")
         models.add(model.name)
+
+
+def is_keyless(provider: object) -> bool:
+    """Whether a channel of this vendor may be without a credential."""
+    profile = registry.PROFILES.get(provider) if isinstance(provider, str) else None
+    return profile is not None and profile.keyless
 
 
 def _credential(credential: CredentialSettings, path: KeyPath) -> Iterator[Problem]:

@@ -1,6 +1,7 @@
 """Channels kept as documents in the database: the rules of the configuration file, without the file."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from polyrelay.config import channels, checks
@@ -26,7 +27,7 @@ def problems(document: Mapping[str, Any], providers: Collection[str]) -> list[Pr
 
 
 def channel(document: Mapping[str, Any], credentials: Sequence[tuple[str, str]], providers: Collection[str]) -> Channel:
-    """A channel ready for use. `credentials` are names and secrets, at least one.
+    """A channel ready for use. `credentials` are names and secrets, at least one but for vendors that need none.
 
     Raises:
         ConfigurationError: the document is not right; it was kept by another release.
@@ -48,10 +49,14 @@ def shown(settings: ChannelSettings) -> dict[str, Any]:
         "models": [{"name": model.name, "upstream": model.upstream or model.name} for model in settings.models],
         "priority": settings.priority,
         "weight": settings.weight,
-        "timeouts": {name: getattr(timeouts, name) for name in ("connect", "first_byte", "idle", "total")},
+        "timeouts": {name: seconds for name, seconds in asdict(timeouts).items() if seconds is not None} or None,
+        "concurrency": settings.concurrency,
+        "waiting": settings.waiting,
+        "scripts": list(settings.scripts),
         "proxy": settings.proxy,
         "client_gone": settings.client_gone,
         "artefacts": settings.artefacts,
+        "poll_seconds": settings.poll_seconds,
         "http2": settings.http2,
         "ca_file": settings.ca_file,
     }

@@ -10,6 +10,7 @@ from polyrelay.access import policy
 from polyrelay.settings.artefacts import ArtefactSettings
 from polyrelay.settings.bounds import Bounds
 from polyrelay.settings.channels import ChannelSettings, ModelSettings
+from polyrelay.settings.jobs import JobSettings
 from polyrelay.settings.ledger import LedgerSettings
 from polyrelay.settings.limits import LimitSettings
 from polyrelay.settings.root import (
@@ -20,13 +21,15 @@ from polyrelay.settings.root import (
     LogSettings,
     ServerSettings,
 )
-from polyrelay.settings.timeouts import Timeouts
+from polyrelay.settings.timeouts import TimeoutSettings
 from polyrelay.settings.webhooks import WebhookSettings
 
 EVERY_FIELD = "*"
 LAST_PORT = 65535
 SHORTEST_LEASE = 5.0
 """Seconds. A shorter one runs out whenever the database is busy for a moment."""
+MOST_JITTER = 0.5
+"""More would make two questions follow each other at once."""
 MOST_WORKERS = 256
 """More than any machine has cores for; a number above it is a slip."""
 
@@ -160,6 +163,10 @@ RULES: Mapping[tuple[type, str], Rule] = {
     (ArtefactSettings, "concurrency"): POSITIVE,
     (ArtefactSettings, "link_seconds"): POSITIVE,
     (ArtefactSettings, "retention_days"): NOT_NEGATIVE,
+    (JobSettings, "jitter"): Rule(lambda part: 0 <= part <= MOST_JITTER, f"0 to {MOST_JITTER}"),
+    (JobSettings, "late_watch_seconds"): NOT_NEGATIVE,
+    (JobSettings, "most_in_flight"): Rule(_not_negative, "0 (unlimited) or more"),
+    (JobSettings, EVERY_FIELD): POSITIVE,
     (LimitSettings, "model"): TEXT,
     (LimitSettings, "group"): TEXT,
     (LimitSettings, "each"): Rule(lambda subject: subject in ("account", "key"), "account or key"),
@@ -177,8 +184,12 @@ RULES: Mapping[tuple[type, str], Rule] = {
     ),
     (ChannelSettings, "ca_file"): TEXT,
     (ChannelSettings, "artefacts"): Rule(lambda policy: policy in ("pass", "store"), "pass or store"),
+    (ChannelSettings, "concurrency"): Rule(_not_negative, "0 (any number) or more"),
+    (ChannelSettings, "waiting"): NOT_NEGATIVE,
+    (ChannelSettings, "scripts"): TEXT,
+    (ChannelSettings, "poll_seconds"): NOT_NEGATIVE,
     (ChannelSettings, "client_gone"): Rule(lambda policy: policy in ("cancel", "drain"), "cancel or drain"),
     (ModelSettings, EVERY_FIELD): TEXT,
-    (Timeouts, EVERY_FIELD): POSITIVE,
+    (TimeoutSettings, EVERY_FIELD): POSITIVE,
 }
 """For a field that holds a tuple, the rule is that of each element."""

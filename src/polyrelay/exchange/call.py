@@ -18,7 +18,8 @@ class BillingGroup(msgspec.Struct, frozen=True, gc=False):
 class References(msgspec.Struct, frozen=True, gc=False):
     """Media parts of a request, inline or named by URL or id: how many of each kind.
 
-    `inline_bytes` is the base64 among the body's bytes: it is not text, and its tokens are those of the parts.
+    `inline_bytes` is the media among the body's bytes, in base64 or as files of a form: they are not text, and their
+    tokens are those of the parts.
     """
 
     images: int = 0
@@ -38,6 +39,7 @@ class Demand(msgspec.Struct, frozen=True, gc=False):
     characters: int = 0
     images: tuple[ImageCount, ...] = ()
     tasks: int = 0
+    megapixel_steps: int = 0
 
 
 NO_REFERENCES = References()

@@ -12,10 +12,13 @@ class ImageCount(msgspec.Struct, frozen=True, gc=False):
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """Counts per bucket; tokens unless named otherwise. `estimated` marks figures the upstream did not state.
+    """Counts per bucket; tokens unless named otherwise. `estimated` marks figures the upstream did not state, seconds
+    apart: `seconds_estimated` marks those that were neither stated nor read from the medium itself.
 
     `seconds` are whole seconds of audio or video (rounded up by the adapter), `characters` of speech text,
-    `images` made, `tasks` jobs done (a song, a video).
+    `images` made, `tasks` jobs done (a song, a video). `megapixel_steps` are images x sampling steps x megapixels,
+    summed over a call and rounded up once: what a diffusion model's work grows with. An adapter counts in every unit
+    that a tariff may price.
     """
 
     input_text: int = 0
@@ -35,6 +38,8 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     characters: int = 0
     images: tuple[ImageCount, ...] = ()
     tasks: int = 0
+    megapixel_steps: int = 0
+    seconds_estimated: bool = False
 
     @property
     def input_tokens(self) -> int:
@@ -74,5 +79,5 @@ OUTPUT_BUCKETS = ("output_text", "reasoning", "output_audio", "output_image")
 BUCKETS = INPUT_BUCKETS + OUTPUT_BUCKETS
 """The token buckets, in declaration order."""
 
-UNITS = ("requests", "seconds", "characters", "images", "tasks")
+UNITS = ("requests", "seconds", "characters", "images", "tasks", "megapixel_steps")
 """What is counted in other units than tokens."""

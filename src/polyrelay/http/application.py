@@ -19,7 +19,7 @@ from uvicorn._types import (
 )
 
 from polyrelay.http.artefacts import Artefacts
-from polyrelay.http.ports import Answered, Billing, Directory, Unready
+from polyrelay.http.ports import Answered, Billing, Directory, Lists, Unready
 from polyrelay.jobs.artefacts import ROOT as ARTEFACTS
 from polyrelay.kernel import errors
 from polyrelay.service.ports import HeaderList
@@ -49,13 +49,15 @@ class Application:
         unready: Unready,
         control: Control,
         billing: Billing | None = None,
+        lists: Lists | None = None,
         webhooks: Billing | None = None,
         artefacts: Artefacts | None = None,
     ) -> None:
-        """Without `billing`, as in a relay that keeps no books, its routes are unknown; so with the others."""
+        """Without `billing`, as in a relay that keeps no books, or the others, their routes are unknown."""
         self._directory = directory
         self._unready = unready
         self._own = [each for each in (billing, webhooks) if each is not None]
+        self._lists = lists
         self._artefacts = artefacts
         self._make_control = control
         self._control: ASGI3Application | None = None
@@ -98,6 +100,10 @@ class Application:
         return self._control
 
     def _answer(self, scope: HTTPScope) -> Answered | Awaitable[Answered]:
+        headers, client = list(scope["headers"]), scope["client"]
+        peer = client[0] if client else ""
+        if self._lists is not None and self._lists.serves(scope["path"]):
+            return self._lists.answer(scope["method"], scope["path"], scope["query_string"], headers, peer)
         handler = self._handler(scope["path"], scope["query_string"])
         if handler is None:
             text = f"Unknown request URL: {scope['method']} {scope['path']}"
@@ -105,8 +111,7 @@ class Application:
         if scope["method"].encode() not in _READABLE:
             text = f"{scope['method']} is not allowed here; use GET."
             return _refused(errors.MethodNotAllowed(text, headers=((b"allow", b"GET, HEAD"),)))
-        client = scope["client"]
-        return handler(list(scope["headers"]), client[0] if client else "")
+        return handler(headers, peer)
 
     def _handler(self, path: str, query: bytes) -> Handler | None:
         if path == "/healthz":

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from polyrelay.http.peers import Forwarding
@@ -9,6 +10,7 @@ from polyrelay.http.ports import Relay
 from polyrelay.http.watch import Watch
 from polyrelay.settings.bounds import Bounds
 from polyrelay.settings.root import CorsSettings
+from polyrelay.wire.registry import Surface
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,20 +18,20 @@ class LaneSettings:
     """One configuration of the fast lane; a reload makes a new one and a request keeps the one it began with."""
 
     relay: Relay
-    routes: Mapping[str, str]
-    """Path of a POST relay route -> surface name."""
+    routes: Mapping[str, Surface]
+    """Relay surfaces by the path they are posted to."""
     bounds: Bounds = Bounds()
     cors: CorsSettings = CorsSettings()
     forwarded_networks: tuple[str, ...] = ()
     plain_surface: str = "openai_chat"
     """The surface whose error shape answers requests that belong to none, such as unparsable ones."""
-    surfaces: Mapping[bytes, str] = field(init=False)
+    surfaces: Mapping[bytes, Surface] = field(init=False)
     """`routes` by path as on the wire."""
     forwarding: Forwarding = field(init=False)
     """`forwarded_networks`, parsed; making it raises ValueError for what is no CIDR."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "surfaces", {path.encode(): name for path, name in self.routes.items()})
+        object.__setattr__(self, "surfaces", {path.encode(): each for path, each in self.routes.items()})
         object.__setattr__(self, "forwarding", Forwarding(self.forwarded_networks))
 
 
@@ -44,11 +46,15 @@ class Closable(Protocol):
 class LaneContext:
     """The settings in force and the gauges of one event loop."""
 
-    def __init__(self, settings: LaneSettings) -> None:
+    def __init__(self, settings: LaneSettings, spool: Path | None = None) -> None:
+        """`spool` is the folder where large forms wait, without a name; None for the system's temporary one."""
         self.settings = settings
         """Assign to reload: requests whose head has come keep the old value."""
+        self.spool = spool
         self.bytes_in_flight = 0
-        """Request body bytes held by all connections: being read, waiting their turn or being answered."""
+        """Request body bytes held in memory by all connections: being read, waiting their turn or being answered."""
+        self.bytes_spooled = 0
+        """The same on disk."""
         self.exchanges: set[Closable] = set()
         """Answers of open exchanges: the drain list."""
         self.draining = False

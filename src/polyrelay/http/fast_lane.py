@@ -17,6 +17,7 @@ from uvicorn.server import ServerState
 from polyrelay.http import triage
 from polyrelay.http.context import LaneContext
 from polyrelay.http.request import Request
+from polyrelay.http.spool import Arrival
 from polyrelay.http.turns import Turns
 from polyrelay.http.watch import Awaited
 from polyrelay.kernel import errors
@@ -28,6 +29,10 @@ FRAMING_RATIO = 8
 
 FLOOD = 1024 * 1024
 """Bytes that may come, besides one body, on a connection whose bytes nobody reads any more."""
+
+LONG_READ = 64 * 1024
+"""Bytes of one read after which a connection lets the others have their turn. libuv would read up to 32 times 256 KiB
+in a row from a client that sends as fast."""
 
 _IDLE, _HEAD, _BODY = range(3)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -120,7 +125,7 @@ class FastLane(Turns):
         self._phase = _IDLE
         self._fed = 0
         if self._reading is not None:
-            self.context.bytes_in_flight -= self._reading.let_go()
+            self.let_go(self._reading)
             self._reading = None
 
     def _refuse_unread(self, refusal: errors.Refusal) -> None:
@@ -156,6 +161,8 @@ class FastLane(Turns):
             rest = None
         if self._phase != _IDLE:
             self._check_unfinished()
+            if len(data) >= LONG_READ:
+                self._let_others_have_a_turn()
 
     def _after_upgrade(self, rest: bytes) -> bytes | None:
         """Follow an `Upgrade` to WebSocket; for any other, what the parser has to read again and go on with."""
@@ -207,9 +214,19 @@ class FastLane(Turns):
             if self._fed > settings.bounds.header_bytes:
                 self._refuse_unread(triage.headers_too_large(settings))
         else:
-            watch.since(watch.bodies, self)
+            watch.since(watch.bodies if self._reading.boundary is None else watch.uploads, self)
             if self._fed > 2 * settings.bounds.header_bytes + FRAMING_RATIO * self._reading.received:
                 self._refuse_unread(triage.bad_request("Too much chunk framing or trailers."))
+
+    def _let_others_have_a_turn(self) -> None:
+        """Read on in the loop's next turn, in the middle of a long body: no answer is awaited there."""
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+            self.loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def _let_flood_go(self) -> None:
         """Bytes that nobody reads: drop a client that floods."""
@@ -265,10 +282,13 @@ class FastLane(Turns):
             return
         context = self.context
         bounds = request.settings.bounds
-        context.bytes_in_flight += len(body)
-        request.add(body)
-        if request.held > bounds.body_bytes:
-            self._refuse_and_stop(triage.body_too_large(request.settings))
+        if request.arrival is not None:
+            self._spool(request, request.arrival, body)
+        else:
+            context.bytes_in_flight += len(body)
+            request.add(body)
+            if request.held > bounds.body_bytes:
+                self._refuse_and_stop(triage.body_too_large(request))
         if context.bytes_in_flight > bounds.bytes_in_flight:
             self._refuse_and_stop(triage.overloaded())
 
@@ -281,6 +301,8 @@ class FastLane(Turns):
         self._phase = _IDLE
         self._fed = 0
         self.context.watch.bodies.pop(self, None)
+        if request.arrival is not None:
+            self._complete(request, request.arrival)
         self.deaf = not request.keep_alive
         self.take(request)
 
@@ -290,9 +312,15 @@ class FastLane(Turns):
         """Find out who serves the request; send `100 Continue` when the body is wanted and waited for."""
         if not self.url.startswith(b"/"):
             request.path, request.query = triage.absolute(self.url)
-        triage.route(request, self.context.bytes_in_flight)
-        if not triage.is_costly(request):
-            return
+        triage.route(request, self.context)
+        if triage.is_costly(request):
+            self._screen(request)
+        if request.boundary is not None and request.refusal is None:
+            bounds = request.settings.bounds
+            request.arrival = Arrival(request.boundary, bounds, self.context.spool, self.context)
+
+    def _screen(self, request: Request) -> None:
+        """Look at the key before a long body is read, or asked for."""
         if request.refusal is None and request.surface is not None and request.method == b"POST":
             peer = self.peer_of(request)
             request.refusal = request.settings.relay.screen(request.surface, request.headers, peer)
@@ -302,6 +330,25 @@ class FastLane(Turns):
             request.expecting = self.is_answering
             if not request.expecting:
                 self.transport.write(_CONTINUE)
+
+    def _spool(self, request: Request, arrival: Arrival, piece: bytes) -> None:
+        """Keep a piece of a form, unless it is none or too long."""
+        if request.received > request.settings.bounds.upload_bytes:
+            self._refuse_and_stop(triage.body_too_large(request))
+        try:
+            arrival.add(piece)
+        except errors.Refusal as refusal:
+            # Its frames hold the request, which is going to hold the refusal.
+            self._refuse_and_stop(refusal.with_traceback(None))
+
+    def _complete(self, request: Request, arrival: Arrival) -> None:
+        """The whole form has come. One that is none is refused, and the connection kept."""
+        self.context.watch.uploads.pop(self, None)
+        try:
+            arrival.finish()
+        except errors.Refusal as refusal:
+            request.refusal = refusal.with_traceback(None)
+            self.let_go(request)
 
     def _fault_of_size(self) -> errors.Refusal | None:
         """Whether the head is too long. Counted only when more than the bound has come, or several requests."""

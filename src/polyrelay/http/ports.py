@@ -49,6 +49,18 @@ class Directory(Protocol):
         ...
 
 
+class Lists(Protocol):
+    """What a client may read of the APIs of Stable Diffusion WebUIs, where they are offered."""
+
+    def serves(self, path: str) -> bool:
+        """Whether `path` belongs to one of these APIs, whatever may be done there."""
+        ...
+
+    async def answer(self, method: str, path: str, query: bytes, headers: HeaderList, peer: str) -> Answered:
+        """The whole answer, or a refusal in the shape of these APIs."""
+        ...
+
+
 class Billing(Protocol):
     """What a client may ask about what is its own: its money, its webhooks."""
 

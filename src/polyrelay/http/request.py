@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from polyrelay.http.context import LaneSettings
+from polyrelay.http.spool import Arrival
 from polyrelay.kernel.errors import Refusal
 
 Head = Mapping[bytes, bytes]
@@ -20,7 +21,8 @@ class Request:
 
     `arrived` is monotonic seconds at the first byte; `surface` the relay surface of the path, None for everything that
     the ASGI application answers; `refusal` why it will not be served; `announced` the content-length, 0 without one;
-    `received` body bytes that came, `held` those that are kept.
+    `received` body bytes that came, `held` those that are kept; `boundary` the one of a body that is a form, and then
+    `arrival` what has come of it.
     """
 
     surface: str | None = None
@@ -34,6 +36,8 @@ class Request:
     """Waits for `100 Continue`."""
     origin_lines = b""
     """CORS header lines for the answer."""
+    boundary: str | None = None
+    arrival: Arrival | None = None
     announced = 0
     received = 0
     held = 0
@@ -73,7 +77,7 @@ class Request:
             self._large.append(piece)
 
     def take_body(self) -> bytes:
-        """The whole body, joined once; the pieces are let go, and `held` still counts them."""
+        """The whole body, joined once; the pieces are let go, and `held` still counts them. Empty for a form."""
         large = self._large
         if self._small:
             large.append(bytes(self._small))
@@ -82,8 +86,11 @@ class Request:
         return large[0] if len(large) == 1 else b"".join(large)
 
     def let_go(self) -> int:
-        """Forget the body; returns how many bytes were held."""
+        """Forget the body; returns how many bytes were held. A form counts itself."""
         self._large = []
         self._small = bytearray()
+        arrival, self.arrival = self.arrival, None
+        if arrival is not None:
+            arrival.drop()
         held, self.held = self.held, 0
         return held

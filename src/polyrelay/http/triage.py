@@ -4,16 +4,19 @@ llhttp in its strict mode refuses what is ambiguous in syntax: stray CR and LF, 
 beside a transfer coding, bad chunks. Here are the rules of RFC 9110 and 9112 that it leaves to its user, and ours.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 import httptools
 
-from polyrelay.http import cors
-from polyrelay.http.context import LaneSettings
+from polyrelay.http import cors, spool
+from polyrelay.http.context import LaneContext, LaneSettings
 from polyrelay.http.refusals import ExpectationFailed
 from polyrelay.http.request import Head, Request
 from polyrelay.kernel import errors
 from polyrelay.service.ports import HeaderList
+from polyrelay.wire.multipart import media_type
+from polyrelay.wire.registry import Kind
 
 UNREAD_BODY = 64 * 1024
 """A refused request's body up to this size is read and dropped, to keep the connection; for a longer one it is closed.
@@ -27,6 +30,12 @@ _LINE_OVERHEAD = 4
 
 _SINGLE = (b"host", b"authorization", b"content-type", b"content-encoding", b"transfer-encoding", b"expect", b"origin")
 """Headers that may come only once: two readers of the same request must not choose different ones."""
+
+
+_KINDS: Mapping[Kind, str] = {
+    "json": "`content-type: application/json`, in UTF-8",
+    "multipart": "`content-type: multipart/form-data`",
+}
 
 
 def header_size(url: bytes, headers: HeaderList) -> int:
@@ -53,17 +62,20 @@ def malformed(method: bytes, version: str, headers: HeaderList, head: Head) -> e
     return None
 
 
-def route(request: Request, bytes_in_flight: int) -> None:
-    """Fill in the request's surface, CORS lines and, where the head alone is reason enough, its refusal."""
+def route(request: Request, context: LaneContext) -> None:
+    """Fill in the request's surface, CORS lines, the boundary of a form and, where the head alone is reason enough, its
+    refusal. Of the context only the gauges are looked at.
+    """
     settings = request.settings
-    surface = request.surface = settings.surfaces.get(request.path)
+    surface = settings.surfaces.get(request.path)
     if surface is None:
-        request.refusal = _too_long(request, bytes_in_flight) or _expectation(request)
+        request.refusal = _too_long(request, context) or _expectation(request)
         return
+    request.surface = surface.name
     if settings.cors.origins:
         request.origin_lines = cors.allow(settings.cors, request.head.get(b"origin")) or b""
     if request.method == b"POST":
-        request.refusal = _too_long(request, bytes_in_flight) or _media(request.head) or _expectation(request)
+        request.refusal = _media(request, surface.accepts) or _too_long(request, context) or _expectation(request)
     elif request.method != b"OPTIONS" or not settings.cors.origins:
         allowed = cors.METHODS if settings.cors.origins else b"POST"
         text = f"{request.method.decode('ascii')} is not allowed here; use POST."
@@ -102,9 +114,11 @@ def headers_too_large(settings: LaneSettings) -> errors.Refusal:
     return errors.HeadersTooLarge(f"Request line and headers exceed {settings.bounds.header_bytes} bytes.")
 
 
-def body_too_large(settings: LaneSettings) -> errors.Refusal:
+def body_too_large(request: Request) -> errors.Refusal:
     """413."""
-    return errors.BodyTooLarge(f"The body exceeds {settings.bounds.body_bytes} bytes.")
+    bounds = request.settings.bounds
+    most = bounds.body_bytes if request.boundary is None else bounds.upload_bytes
+    return errors.BodyTooLarge(f"The body exceeds {most} bytes.")
 
 
 def overloaded() -> errors.Refusal:
@@ -112,14 +126,14 @@ def overloaded() -> errors.Refusal:
     return errors.Overloaded("The relay is busy; try again shortly.", retry_after=OVERLOAD_SECONDS)
 
 
-def _too_long(request: Request, bytes_in_flight: int) -> errors.Refusal | None:
+def _too_long(request: Request, context: LaneContext) -> errors.Refusal | None:
     """Whether the body that was announced is too long, for us or for now."""
-    bounds = request.settings.bounds
-    if request.announced > bounds.body_bytes:
-        return body_too_large(request.settings)
-    if bytes_in_flight + request.announced > bounds.bytes_in_flight:
-        return overloaded()
-    return None
+    bounds, announced = request.settings.bounds, request.announced
+    if announced > (bounds.body_bytes if request.boundary is None else bounds.upload_bytes):
+        return body_too_large(request)
+    if request.boundary is not None and announced >= bounds.spill_bytes:
+        return spool.no_room() if context.bytes_spooled + announced > bounds.spooled_bytes else None
+    return overloaded() if context.bytes_in_flight + announced > bounds.bytes_in_flight else None
 
 
 def _expectation(request: Request) -> errors.Refusal | None:
@@ -130,12 +144,20 @@ def _expectation(request: Request) -> errors.Refusal | None:
     return ExpectationFailed("The only expectation that can be met is 100-continue.")
 
 
-def _media(head: Head) -> errors.Refusal | None:
-    """415 unless the body is plain JSON in UTF-8."""
-    kind = head.get(b"content-type", b"")
-    if kind != b"application/json" and not _is_json(kind):
-        return errors.UnsupportedMedia("Send the body as `content-type: application/json`, in UTF-8.")
-    coding = head.get(b"content-encoding")
+def _media(request: Request, accepted: frozenset[Kind]) -> errors.Refusal | None:
+    """415 unless the body is what is `accepted`, not coded: JSON in UTF-8, or a form; 400 for a form without boundary.
+
+    Fills in the boundary.
+    """
+    kind = request.head.get(b"content-type", b"")
+    if "multipart" in accepted and media_type.is_form(kind):
+        try:
+            request.boundary = media_type.boundary_of(kind)
+        except errors.InvalidRequest as refusal:
+            return refusal.with_traceback(None)
+    elif "json" not in accepted or (kind != b"application/json" and not _is_json(kind)):
+        return errors.UnsupportedMedia(f"Send the body as {' or '.join(_KINDS[each] for each in sorted(accepted))}.")
+    coding = request.head.get(b"content-encoding")
     if coding is not None and coding.lower() != b"identity":
         return errors.UnsupportedMedia("The body must not be compressed: `content-encoding: identity`.")
     return None

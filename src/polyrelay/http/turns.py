@@ -77,12 +77,11 @@ class Turns(HttpToolsProtocol):
         """The current answer is complete: close, or go on with the next request."""
         request, self._current = self._current, None
         answer, self._answer = self._answer, None
-        context = self.context
         if answer is not None and answer.exchange is not None:
-            context.exchanges.discard(answer)
+            self.context.exchanges.discard(answer)
             answer.exchange = None
         if request is not None:
-            context.bytes_in_flight -= request.let_go()
+            self.let_go(request)
         self.server_state.total_requests += 1
         if close:
             self.hang_up(linger=request is not None and request.lingers)
@@ -104,7 +103,12 @@ class Turns(HttpToolsProtocol):
 
     def _drop_waiting(self) -> None:
         while self._waiting:
-            self.context.bytes_in_flight -= self._waiting.popleft().let_go()
+            self.let_go(self._waiting.popleft())
+
+    def let_go(self, request: Request) -> None:
+        """Forget the body of `request`. Forms count themselves, so the gauge is looked at when that is done."""
+        held = request.let_go()
+        self.context.bytes_in_flight -= held
 
     # ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -136,7 +140,7 @@ class Turns(HttpToolsProtocol):
         request, self._current = self._current, None
         answer, self._answer = self._answer, None
         if request is not None:
-            self.context.bytes_in_flight -= request.let_go()
+            self.let_go(request)
         if answer is not None:
             self.context.exchanges.discard(answer)
             answer.gone()
@@ -178,6 +182,7 @@ class Turns(HttpToolsProtocol):
     def _open(self, request: Request) -> None:
         """Hand a relay request to the service."""
         answer = self._answer = Answer(self, request)
+        arrival = request.arrival
         inbound = Inbound(
             request.surface or "",
             request.headers,
@@ -185,6 +190,8 @@ class Turns(HttpToolsProtocol):
             self.peer_of(request),
             request.arrived,
             request.query,
+            None if arrival is None else arrival.form,
+            None if arrival is None else arrival.upload,
         )
         try:
             exchange = request.settings.relay.open(inbound, answer)

@@ -47,6 +47,7 @@ class Watch:
         self._timer: asyncio.TimerHandle | None = None
         self.heads: OrderedDict[Watched, float] = OrderedDict()
         self.bodies: OrderedDict[Watched, float] = OrderedDict()
+        self.uploads: OrderedDict[Watched, float] = OrderedDict()
         self.idles: OrderedDict[Watched, float] = OrderedDict()
         self.lingers: OrderedDict[Watched, float] = OrderedDict()
         self.flushes: OrderedDict[Watched, float] = OrderedDict()
@@ -69,6 +70,7 @@ class Watch:
         """`line` waits for nothing."""
         self.heads.pop(line, None)
         self.bodies.pop(line, None)
+        self.uploads.pop(line, None)
         self.idles.pop(line, None)
         self.lingers.pop(line, None)
         self.flushes.pop(line, None)
@@ -76,7 +78,8 @@ class Watch:
     def _arm(self) -> None:
         if self._timer is None and self._loop is not None:
             bounds = self._bounds()
-            shortest = min(bounds.header_seconds, bounds.body_seconds, bounds.keep_alive_seconds, LINGER_SECONDS)
+            bodies = min(bounds.header_seconds, bounds.body_seconds, bounds.upload_seconds)
+            shortest = min(bodies, bounds.keep_alive_seconds, LINGER_SECONDS)
             self._timer = self._loop.call_later(min(max(shortest / 4, FINEST), COARSEST), self._sweep)
 
     def _sweep(self) -> None:
@@ -84,10 +87,11 @@ class Watch:
         bounds = self._bounds()
         self._expire(self.heads, bounds.header_seconds, Awaited.HEAD)
         self._expire(self.bodies, bounds.body_seconds, Awaited.BODY)
+        self._expire(self.uploads, bounds.upload_seconds, Awaited.BODY)
         self._expire(self.idles, bounds.keep_alive_seconds, Awaited.REQUEST)
         self._expire(self.lingers, LINGER_SECONDS, Awaited.CLOSE)
         self._expire(self.flushes, bounds.keep_alive_seconds, Awaited.FLUSH)
-        if self.heads or self.bodies or self.idles or self.lingers or self.flushes:
+        if self.heads or self.bodies or self.uploads or self.idles or self.lingers or self.flushes:
             self._arm()
 
     def _expire(self, entries: OrderedDict[Watched, float], seconds: float, awaited: Awaited) -> None:

@@ -62,9 +62,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One job. Times are Unix seconds, `held` nanos set aside in every meter, `progress` percent.
 
     `ask` has the client's own names, `upstreamed` the upstream's. `keeper` is the worker that submits or polls it.
-    `reason` says why it did not succeed, in words that a client may read. `next_poll` is None when nobody is to look at
-    it any more; `late_at` is when it was found to have succeeded although its hold had been given back. `notify` is the
-    URL a client wants to be called at.
+    `reason` says why it did not succeed, in words that a client may read. `watched` is whether its keeper is to look at
+    it: until it ends, and after it was given up for a while; `late_at` is when it was then found to have succeeded.
+    `notify` is the URL a client wants to be called at.
     """
 
     id: ExchangeId
@@ -92,7 +92,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     accepted_at: float | None = None
     started_at: float | None = None
     finished_at: float | None = None
-    next_poll: float | None = None
+    watched: bool = True
     late_at: float | None = None
 
     def after(self, event: Event, **changes: object) -> "Job":

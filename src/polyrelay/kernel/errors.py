@@ -122,7 +122,7 @@ class BodyTooLarge(ClientFault):
 
 
 class UnsupportedMedia(ClientFault):
-    """The body is not identity-coded JSON."""
+    """The body is coded, or of a kind that the route does not take."""
 
     status = 415
     default_code = "unsupported_media_type"

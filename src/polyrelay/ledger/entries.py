@@ -45,7 +45,7 @@ class Pinned(_Entry, frozen=True, gc=False, tag=2):
 
 
 class Held(_Entry, frozen=True, gc=False, tag=3):
-    """`amount` is set aside in each meter of the payer. `at` is Unix seconds, `input_bytes` the prompt's size."""
+    """`amount` is set aside in each meter of the payer. `at` is Unix seconds, `input_bytes` the prompt's text."""
 
     exchange: str
     at: float

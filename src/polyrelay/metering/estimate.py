@@ -9,12 +9,14 @@ No call has more input than the model's context window.
 import msgspec
 
 from polyrelay.exchange.call import NO_DEMAND, NO_REFERENCES, Call
+from polyrelay.exchange.sound import MOST_HEARD_TOKENS_A_SECOND
+from polyrelay.exchange.usage import ImageCount
 from polyrelay.kernel import money
 from polyrelay.kernel.money import Nanos
 from polyrelay.metering.book import Unpriced
 from polyrelay.metering.rate import EXACT_DIGITS
-from polyrelay.metering.sheet import ATTO_DIGITS, ONE, Sheet, Tier
-from polyrelay.metering.tariff import CONTEXT_TOKENS, IMAGE_TOKENS, OUTPUT_TOKENS, Maxima, Quote
+from polyrelay.metering.sheet import ATTO_DIGITS, ONE, ImagePrice, Sheet, Tier
+from polyrelay.metering.tariff import CONTEXT_TOKENS, IMAGE_TOKENS, MADE_IMAGE_TOKENS, OUTPUT_TOKENS, Maxima, Quote
 
 _ROUNDING: int = 10 ** (EXACT_DIGITS - money.NANO_DIGITS)
 _PLAIN_ROUNDING: int = 10 ** (ATTO_DIGITS - money.NANO_DIGITS)
@@ -81,9 +83,11 @@ def _plain_cost(call: Call, quote: Quote, tier: Tier, output: int) -> Nanos:
 
 
 def wanted_output(call: Call, maxima: Maxima) -> int:
-    """The output cap per choice that the call asks for or the model allows, in tokens."""
+    """The output cap per choice, or per image, that the call asks for or the model allows, in tokens."""
     if call.max_output is not None:
         return call.max_output if maxima.context is None else min(call.max_output, maxima.context)
+    if call.demand.images:
+        return maxima.output or MADE_IMAGE_TOKENS
     return maxima.output or maxima.context or OUTPUT_TOKENS
 
 
@@ -104,7 +108,7 @@ def _worst_cases(call: Call, quote: Quote, output: int) -> list[tuple[int, int]]
         if cases and reached >= total:
             break
         each = tier.worst.output
-        if each is None and output:
+        if each is None and output and not _made_is_priced(call, sheet):
             raise Unpriced("output tokens have no rate")
         cases.append((units + _input_cost(counts, total, tier), each or 0))
         reached = total if tier.up_to is None else tier.up_to
@@ -120,10 +124,16 @@ def _input_counts(call: Call, maxima: Maxima) -> tuple[int, int, int, int, int]:
     return (
         max(call.input_bytes - parts.inline_bytes, 0) + maxima.overhead,
         parts.images * (IMAGE_TOKENS if maxima.image is None else maxima.image),
-        parts.audio * (window if maxima.audio is None else maxima.audio),
+        parts.audio * (_audio_tokens(call, window) if maxima.audio is None else maxima.audio),
         parts.files * (window if maxima.file is None else maxima.file),
         parts.videos * (window if maxima.video is None else maxima.video),
     )
+
+
+def _audio_tokens(call: Call, window: int) -> int:
+    """Most tokens of one recording: a full window, or what its seconds come to where they are known."""
+    seconds = call.demand.seconds
+    return min(window, seconds * MOST_HEARD_TOKENS_A_SECOND) if seconds else window
 
 
 def _input_cost(counts: tuple[int, int, int, int, int], total: int, tier: Tier) -> int:
@@ -147,6 +157,7 @@ def _units(call: Call, sheet: Sheet) -> int:
         (demand.seconds, sheet.per_second),
         (demand.characters, sheet.per_character),
         (demand.tasks, sheet.per_task),
+        (demand.megapixel_steps, sheet.per_megapixel_step),
         (len(demand.images), 0 if sheet.per_image else None),
     ):
         asked = asked or quantity > 0
@@ -158,18 +169,39 @@ def _units(call: Call, sheet: Sheet) -> int:
     return attos + _images(call, sheet)
 
 
+def _made_is_priced(call: Call, sheet: Sheet) -> bool:
+    """Whether what is made has a price in another unit than tokens: these are included then, as `rate.bill` does."""
+    demand = call.demand
+    return any(
+        quantity and price is not None
+        for quantity, price in (
+            (demand.seconds, sheet.per_second),
+            (demand.characters, sheet.per_character),
+            (demand.tasks, sheet.per_task),
+            (len(demand.images), sheet.per_image or None),
+        )
+    )
+
+
 def _images(call: Call, sheet: Sheet) -> int:
     if not sheet.per_image:
         return 0
     attos = 0
     for image in call.demand.images:
-        prices = [
-            row.price
-            for row in sheet.per_image
-            if (image.size in _AUTO or row.size in (None, image.size))
-            and (image.quality in _AUTO or row.quality in (None, image.quality))
-        ]
+        prices = _reachable(image, sheet.per_image)
         if not prices:
             raise Unpriced(f"images of size {image.size} and quality {image.quality} have no price")
         attos += image.count * max(prices)
     return attos
+
+
+def _reachable(image: ImageCount, rows: tuple[ImagePrice, ...]) -> list[int]:
+    """The prices that one such image may turn out to have: those of the rows up to one that is sure to match."""
+    prices: list[int] = []
+    for row in rows:
+        asked = ((image.size, row.size), (image.quality, row.quality))
+        if all(word in _AUTO or priced in (None, word) for word, priced in asked):
+            prices.append(row.price)
+            if all(priced is None or word not in _AUTO for word, priced in asked):
+                break
+    return prices

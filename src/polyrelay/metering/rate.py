@@ -1,6 +1,6 @@
 """From usage to a charge: usage x prices x group multiplier, exact to the last digit, rounded once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from operator import attrgetter, mul
 from typing import NamedTuple
@@ -24,6 +24,8 @@ _seldom: Callable[[Usage], tuple[object, ...]] = attrgetter(
     *[bucket for at, bucket in enumerate(BUCKETS) if at not in {_TEXT, _CACHED, _OUTPUT, _REASONING}],
     *[unit for unit in UNITS if unit != "requests"],
 )
+_TOKENS_AND_REQUESTS = frozenset((*BUCKETS, "requests"))
+_units_of: Callable[[Usage], tuple[object, ...]] = attrgetter(*[unit for unit in UNITS if unit != "requests"])
 _counts: Callable[[Usage], tuple[int, ...]] = attrgetter(*BUCKETS, "requests")
 
 
@@ -75,8 +77,8 @@ class Charge:
 
     @property
     def estimated(self) -> bool:
-        """Whether the upstream did not state what was used."""
-        return self.usage.estimated
+        """Whether a line of the bill counts what nobody stated."""
+        return is_estimated(self.usage, self.lines)
 
     @property
     def cost(self) -> Nanos | None:
@@ -119,6 +121,15 @@ def charge(usage: Usage, quote: Quote, *upstream: str) -> Charge:
     return Charge(usage, quote, exact, Nanos(money.half_even(exact, _ROUNDING)), upstream)
 
 
+def is_estimated(usage: Usage, lines: Iterable[Line]) -> bool:
+    """Whether one of `lines`, the bill of `usage`, counts what nobody stated. Requests and the characters of a text are
+    known from the request itself; a bill without lines is as its usage.
+    """
+    guesses = {"requests": False, "characters": False, "seconds": usage.seconds_estimated}
+    found = [guesses.get(line.bucket, usage.estimated) for line in lines]
+    return any(found) if found else usage.estimated
+
+
 def _attos(usage: Usage, sheet: Sheet) -> int:
     """The exact sum of the bill's lines at multiplier one. Tokens alone, the common case, take no lines."""
     if len(sheet.tiers) == 1 and not any(_seldom(usage)):
@@ -141,7 +152,7 @@ def _plain_attos(usage: Usage, sheet: Sheet, prices: tuple[int, ...] | None) -> 
 
 def _token_attos(usage: Usage, sheet: Sheet) -> int:
     tiers, counts = sheet.tiers, _counts(usage)
-    if not tiers or usage.images or usage.seconds or usage.characters or usage.tasks or min(counts) < 0:
+    if not tiers or any(_units_of(usage)) or min(counts) < 0:
         return sum([line.quantity * line.price for line in bill(usage, sheet)])
     tier = tiers[0] if len(tiers) == 1 else sheet.tier(sum(counts[:_INPUTS]))
     if tier.prices is None:
@@ -159,27 +170,32 @@ def bill(usage: Usage, sheet: Sheet, multiplier: Factor = ONE) -> tuple[Line, ..
         raise BadUsage("requests is negative")
     if sheet.free:
         return ()
-    lines = _token_lines(counts, sheet, multiplier) if sheet.tiers else []
+    lines, unrated = _token_lines(counts, sheet, multiplier) if sheet.tiers else ([], None)
     if sheet.per_request is not None and usage.requests:
         lines.append(_line("requests", usage.requests, sheet.per_request, multiplier))
-    if usage.seconds or usage.characters or usage.tasks or usage.images:
+    if any(_units_of(usage)):
         _units(usage, sheet, multiplier, lines)
     elif not lines and any(counts):
         raise Unpriced("tokens were used, and the model is priced by another unit that was not counted")
+    if unrated is not None and not any(line.bucket not in _TOKENS_AND_REQUESTS for line in lines):
+        raise Unpriced(f"tokens of {unrated} have no rate")
     return tuple(lines)
 
 
-def _token_lines(counts: tuple[int, ...], sheet: Sheet, multiplier: int) -> list[Line]:
+def _token_lines(counts: tuple[int, ...], sheet: Sheet, multiplier: int) -> tuple[list[Line], str | None]:
+    """The lines of what has a rate, and a bucket that was used and has none."""
     resolved = sheet.tier(sum(counts[:_INPUTS])).resolved
     lines: list[Line] = []
+    unrated = None
     for at, quantity in enumerate(counts):
         if not quantity:
             continue
         price, source = resolved[at]
         if price is None:
-            raise Unpriced(f"{quantity} tokens of {BUCKETS[at]} have no rate")
-        lines.append(Line(BUCKETS[at], quantity, price, source, quantity * price * multiplier))
-    return lines
+            unrated = BUCKETS[at]
+        else:
+            lines.append(Line(BUCKETS[at], quantity, price, source, quantity * price * multiplier))
+    return lines, unrated
 
 
 def _line(unit: str, quantity: int, price: int, multiplier: int) -> Line:
@@ -187,12 +203,13 @@ def _line(unit: str, quantity: int, price: int, multiplier: int) -> Line:
 
 
 def _units(usage: Usage, sheet: Sheet, multiplier: int, lines: list[Line]) -> None:
-    """Add the lines of seconds, characters, tasks and images, and refuse what no line covers."""
+    """Add the lines of other units than tokens and requests, and refuse what no line covers."""
     included: list[str] = []
     for unit, quantity, price in (
         ("seconds", usage.seconds, sheet.per_second),
         ("characters", usage.characters, sheet.per_character),
         ("tasks", usage.tasks, sheet.per_task),
+        ("megapixel_steps", usage.megapixel_steps, sheet.per_megapixel_step),
     ):
         if quantity < 0:
             raise BadUsage(f"{unit} is negative")

@@ -9,8 +9,9 @@
     maxima = { context, output, image, audio, file, video, overhead }     tokens
 
 A sheet: a rate per million for each token bucket (`input_text = "2.50"`), or `tiers = [{ up_to = 200000, ... }, ...]`;
-`per_request`, `per_second`, `per_character`, `per_task` per single unit; `per_image = [{ size, quality, price }]`;
-`free = true`. Prices are decimal strings. A window's `multiplier` scales each side it states no sheet for.
+`per_request`, `per_second`, `per_character`, `per_task`, `per_megapixel_step` per single unit;
+`per_image = [{ size, quality, price }]`; `free = true`. Prices are decimal strings. A window's `multiplier` scales each
+side it states no sheet for.
 
 Every function raises `BadTariff` naming the key.
 """
@@ -25,7 +26,7 @@ from polyrelay.metering.sheet import BadTariff, Factor, ImagePrice, Sheet, Tier
 from polyrelay.metering.tariff import EVERY_DAY, MINUTES_PER_DAY, Maxima, Prices, Source, Tariff, Window
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-UNIT_PRICES = ("per_request", "per_second", "per_character", "per_task")
+UNIT_PRICES = ("per_request", "per_second", "per_character", "per_task", "per_megapixel_step")
 MAXIMA = tuple(each.name for each in fields(Maxima))
 
 

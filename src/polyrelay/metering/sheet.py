@@ -147,8 +147,8 @@ class Sheet:
     In `per_image` the first row that matches counts, so the fallback row (neither size nor quality) comes last.
 
     What has no price in its own unit is included in the other lines of the same bill (tokens in a price per image,
-    a song's seconds in its price per task), images never in input tokens alone. A call that used something and meets
-    no price at all is `Unpriced`, never free.
+    a song's seconds in its price per task, output tokens without a rate in a price per second), images never in input
+    tokens alone. A call that used something and meets no price at all is `Unpriced`, never free.
     """
 
     tiers: tuple[Tier, ...] = ()
@@ -156,6 +156,7 @@ class Sheet:
     per_second: Attos | None = None
     per_character: Attos | None = None
     per_task: Attos | None = None
+    per_megapixel_step: Attos | None = None
     per_image: tuple[ImagePrice, ...] = ()
     free: bool = False
 
@@ -169,7 +170,7 @@ class Sheet:
         _check_images(self.per_image)
 
     def _units(self) -> tuple[Attos | None, ...]:
-        return (self.per_request, self.per_second, self.per_character, self.per_task)
+        return (self.per_request, self.per_second, self.per_character, self.per_task, self.per_megapixel_step)
 
     def tier(self, input_tokens: int) -> Tier:
         """The tier that prices a call of `input_tokens`. Raises `BadTariff` for a sheet without token rates."""
@@ -194,6 +195,7 @@ class Sheet:
             per_second=_maybe_times(self.per_second, multiplier),
             per_character=_maybe_times(self.per_character, multiplier),
             per_task=_maybe_times(self.per_task, multiplier),
+            per_megapixel_step=_maybe_times(self.per_megapixel_step, multiplier),
             per_image=tuple(replace(row, price=_times(row.price, multiplier)) for row in self.per_image),
         )
 

@@ -23,6 +23,10 @@ at 4 784; OpenAI's patch models stay below 4 000. Models that count more (gpt-4o
 CONTEXT_TOKENS = 1_048_576
 """Largest context window where the tariff does not say: that of Gemini and GPT-4.1 class models."""
 
+MADE_IMAGE_TOKENS = 33_300
+"""Most output tokens of one image made, previews included, where the tariff does not say: gpt-image-1's 6 240 for its
+largest picture at high quality, for the 5.3 times as many pixels of 3840x2160, and three previews of 100."""
+
 OUTPUT_TOKENS = 131_072
 """Largest output where neither the call nor the tariff says: that of current reasoning models (128 Ki)."""
 

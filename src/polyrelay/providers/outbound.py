@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 import msgspec
 
 from polyrelay.exchange.operation import Operation
+from polyrelay.exchange.upload import Stream
 from polyrelay.providers import registry
 from polyrelay.providers.profile import Auth
 from polyrelay.routing.channel import Candidate, Channel, Credential
+from polyrelay.wire.dialect import Message
 from polyrelay.wire.spoken import Sent
 
 PASSED_HEADERS = (b"openai-beta", b"traceparent", b"tracestate", b"idempotency-key")
@@ -17,8 +19,9 @@ PASSED_HEADERS = (b"openai-beta", b"traceparent", b"tracestate", b"idempotency-k
 
 
 class OutboundRequest(msgspec.Struct, frozen=True, gc=False):
-    """One POST. `headers` are whole header lines (`name: value`) without host, length, expect and accept-encoding,
-    which the transport sets; `fixed_headers` are those that never change for this channel and credential.
+    """One request. `headers` are whole header lines (`name: value`) without host, length, expect and accept-encoding,
+    which the transport sets; `fixed_headers` are those that never change for this channel and credential. A stream's
+    upload is held by the transport from the sending to the end. GET and DELETE have no body.
     """
 
     channel: Channel
@@ -26,7 +29,8 @@ class OutboundRequest(msgspec.Struct, frozen=True, gc=False):
     url: str
     fixed_headers: tuple[str, ...]
     headers: tuple[str, ...]
-    body: bytes
+    body: bytes | Stream
+    method: str = "POST"
 
     def __repr__(self) -> str:
         """Without headers and body, which hold secrets."""
@@ -41,6 +45,7 @@ class Endpoint:
     """
 
     candidate: Candidate
+    base: str
     urls: Mapping[Operation, str]
     json_headers: tuple[str, ...] = field(repr=False)
     other_headers: tuple[str, ...] = field(repr=False)
@@ -48,6 +53,7 @@ class Endpoint:
     takes_stream_options: bool
     cap_field: str
     only_cap_field: bool
+    scripts: frozenset[str] = frozenset()
 
     def serving(self, operations: tuple[Operation, ...]) -> Operation | None:
         """The first of `operations` that can be asked of it."""
@@ -66,6 +72,12 @@ class Endpoint:
             fixed, headers = self.other_headers, (f"content-type: {sent.content_type}", *headers)
         return OutboundRequest(candidate.channel, candidate.credential, url, fixed, headers, sent.body)
 
+    def get(self, path: str) -> OutboundRequest:
+        """A GET of `path`, which begins with a slash and may have a query, below the channel's base URL."""
+        candidate = self.candidate
+        headers = self.other_headers
+        return OutboundRequest(candidate.channel, candidate.credential, self.base + path, headers, (), b"", "GET")
+
 
 def endpoint(candidate: Candidate, user_agent: str) -> Endpoint:
     """The endpoint of `candidate`. Raises KeyError for a provider the registry does not name."""
@@ -75,19 +87,31 @@ def endpoint(candidate: Candidate, user_agent: str) -> Endpoint:
     shared = (f"user-agent: {user_agent}", *_authorization(profile.auth, candidate.credential.secret))
     return Endpoint(
         candidate,
+        base,
         {operation: base + path for operation, path in profile.paths.items()},
         ("content-type: application/json", *shared),
         shared,
         profile.takes_stream_options,
         profile.cap_field,
         profile.only_cap_field,
+        channel.scripts,
     )
 
 
+def errand(candidate: Candidate, user_agent: str, message: Message) -> OutboundRequest:
+    """The request that `message` of a dialect becomes for `candidate`."""
+    channel, secret = candidate.channel, candidate.credential.secret
+    lines = [f"user-agent: {user_agent}", *_authorization(registry.PROFILES[channel.provider].auth, secret)]
+    if message.body:
+        lines.append(f"content-type: {message.content_type}")
+    url = channel.base_url.rstrip("/") + message.path
+    return OutboundRequest(channel, candidate.credential, url, tuple(lines), (), message.body, message.method)
+
+
 def _authorization(auth: Auth, secret: str) -> tuple[str, ...]:
-    if auth == "none":
+    if auth == "none" or not secret:
         return ()
-    if auth == "basic":
+    if auth == "basic" and ":" in secret:
         return (f"authorization: Basic {b64encode(secret.encode()).decode('ascii')}",)
     return (f"authorization: Bearer {secret}",)
 

@@ -6,9 +6,12 @@ from types import MappingProxyType
 from typing import Literal
 
 from polyrelay.exchange.operation import Operation
+from polyrelay.settings.timeouts import Timeouts
 
 Auth = Literal["bearer", "basic", "none"]
-"""How a vendor is told its credential: `authorization: Bearer KEY`, HTTP Basic for `user:password`, or not at all."""
+"""How a vendor is told its credential: `authorization: Bearer KEY`; HTTP Basic for `user:password`, and as `bearer` for
+what has no colon; or not at all.
+"""
 
 CHAT: Mapping[Operation, str] = MappingProxyType({Operation.CHAT: "/chat/completions"})
 """Where a vendor of chat completions has them."""
@@ -35,7 +38,10 @@ class Profile:
     `stream_options.include_usage` may be asked of it; a vendor that refuses the field reports usage on its own or not
     at all. `cap_field` is the name by which it is told an output cap that the client did not set; `only_cap_field` says
     that it overlooks the other name (`max_tokens` or `max_completion_tokens`) in silence, so that a cap given under
-    that name must be repeated.
+    that name must be repeated. `keyless` says that it may be used without any credential.
+
+    What a channel has unless it says otherwise: `timeouts`, `concurrency` (calls at once, 0 for any number), and
+    `drains` (whether an answer is read on when its client has left). `probe` is what `doctor` asks for.
     """
 
     name: str
@@ -45,3 +51,8 @@ class Profile:
     cap_field: str = "max_tokens"
     only_cap_field: bool = False
     auth: Auth = "bearer"
+    keyless: bool = False
+    timeouts: Timeouts = Timeouts()
+    concurrency: int = 0
+    drains: bool = False
+    probe: str = "/models"

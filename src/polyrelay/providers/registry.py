@@ -1,9 +1,9 @@
 """The one place that names vendors."""
 
 from polyrelay.providers.profile import Profile
-from polyrelay.providers.vendors import compatible, deepseek, mistral, openai, sandbox
+from polyrelay.providers.vendors import compatible, deepseek, mistral, openai, reactor, sandbox, sdwebui, whisper_asr
 
-PROFILES: dict[str, Profile] = {
-    module.PROFILE.name: module.PROFILE for module in (openai, compatible, deepseek, mistral, sandbox)
-}
+_VENDORS = (openai, compatible, deepseek, mistral, whisper_asr, sdwebui, reactor, sandbox)
+
+PROFILES: dict[str, Profile] = {module.PROFILE.name: module.PROFILE for module in _VENDORS}
 """Vendor profiles by the name a channel's `provider` uses."""

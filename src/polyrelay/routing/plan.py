@@ -18,9 +18,9 @@ _WORTH_ONE_MORE = frozenset({FaultKind.CONNECT, FaultKind.CUT})
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """Try this candidate now."""
+    """Try the first of these candidates now, or another one if that is busy."""
 
-    candidate: Candidate
+    candidates: tuple[Candidate, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,16 @@ def after(failures: Sequence[Failure], candidates: Sequence[Candidate]) -> Step:
     """
     if len(failures) >= ATTEMPTS_MAX:
         return Stop()
-    tried = {failure.candidate for failure in failures}
-    down = {failure.candidate.channel.name for failure in failures if failure.fault.kind in _HOST_IS_DOWN}
-    for candidate in candidates:
-        if candidate not in tried and candidate.channel.name not in down:
-            return Next(candidate)
+    left = untried(failures, candidates)
+    if left:
+        return Next(left)
     if len(candidates) == 1 and len(failures) == 1 and failures[0].fault.kind in _WORTH_ONE_MORE:
         return Wait(candidates[0], RETRY_PAUSE)
     return Stop()
+
+
+def untried(failures: Sequence[Failure], candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Those of `candidates` that are worth a try after `failures`, in their order."""
+    tried = {failure.candidate for failure in failures}
+    down = {failure.candidate.channel.name for failure in failures if failure.fault.kind in _HOST_IS_DOWN}
+    return tuple([each for each in candidates if each not in tried and each.channel.name not in down])

@@ -29,29 +29,30 @@ class Board:
     def put(self, model: str, written: str | Mapping[str, object], times: int | None = None) -> None:
         """Let the next `times` requests (None: all) to `model` follow these options, over those of the name itself.
 
-        `model` is a whole name, a name without its options, `*`, or `script.CONNECTIONS`.
+        `model` is a whole name, a name without its options, the path of a call as the control endpoint lists it
+        (`/suno/fetch/{id}`, or `GET /v1/videos` for one of its methods), `*`, or `script.CONNECTIONS`.
 
         Raises:
             ScriptError: the options cannot be understood.
         """
         entry = _Entry(script.changes(written), times)
         if times is None or times > 0:
-            self._entries.setdefault(model, deque()).append(entry)
+            self._entries.setdefault(_written(model), deque()).append(entry)
 
     def clear(self, model: str | None = None) -> None:
         """Forget the scripts of one model, or all."""
         if model is None:
             self._entries.clear()
         else:
-            self._entries.pop(model, None)
+            self._entries.pop(_written(model), None)
 
-    def take(self, model: str) -> Script:
-        """The script of one request to `model`; uses up one of its times.
+    def take(self, model: str, *places: str) -> Script:
+        """The script of one request to `model` (may be empty) by the call at `places`; uses up one of its times.
 
         Raises:
             ScriptError: the model's own options cannot be understood.
         """
-        return self._apply(script.for_model(model), model, model.partition(":")[0], ANY_MODEL)
+        return self._apply(script.for_model(model), model, model.partition(":")[0], *places, ANY_MODEL)
 
     def take_connection(self) -> Script:
         """The script of one new connection; uses up one of its times."""
@@ -77,6 +78,11 @@ class Board:
         if not entries:
             del self._entries[found]
         return replace(base, **entry.changes)
+
+
+def _written(name: str) -> str:
+    """A path without the slash that may end it."""
+    return name.rstrip("/") if "/" in name else name
 
 
 _PLAIN = Script()

@@ -1,6 +1,7 @@
 """One client connection: requests parsed from its bytes, one answer at a time, in order."""
 
 import asyncio
+import logging
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -8,15 +9,17 @@ from typing import cast
 
 import httptools
 
-from polyrelay.sandbox import framing, refusals
+from polyrelay.sandbox import faults, framing, refusals
+from polyrelay.sandbox.arrived import Arrived
 from polyrelay.sandbox.control import PREFIX
-from polyrelay.sandbox.desk import Arrived, Desk
-from polyrelay.sandbox.framing import Ending, Reply
+from polyrelay.sandbox.desk import Desk
+from polyrelay.sandbox.framing import Ending, Plan, Reply
 from polyrelay.sandbox.pacer import Pacer
 from polyrelay.sandbox.playback import Playback, reset
 from polyrelay.sandbox.records import Header, Record, Ring
 from polyrelay.sandbox.script import Script
 
+_LOG = logging.getLogger(__name__)
 MOST_BODY_BYTES = 256 * 1024 * 1024
 """Far above any real request; a bound all the same."""
 MOST_PIPELINED = 64
@@ -45,6 +48,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._waiting: deque[tuple[Arrived, Record]] = deque()
         self._playing: Playback | None = None
+        self._making: tuple[asyncio.Future[Plan], Record] | None = None
         self._doomed = False
         self._path = b""
         self._headers: list[Header] = []
@@ -65,12 +69,18 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the transport's signature
         """The client or the sandbox closed it."""
         self._transport = None
-        self._hub.ring.connections_open -= 1
+        ring = self._hub.ring
+        ring.connections_open -= 1
         self._hub.open.discard(self)
         self._waiting.clear()
         if self._playing is not None:
             self._playing.abandon()
             self._over()
+        elif self._making is not None:
+            record = self._making[1]
+            record.outcome, record.ended_at = "client_left", time.monotonic_ns()
+            self._making = None
+            ring.exchanges_active -= 1
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; a request that is no HTTP is answered with 400 and the end of the connection."""
@@ -144,7 +154,7 @@ class Connection(asyncio.Protocol):
             closing=legacy or not parser.should_keep_alive(),
         )
         self._waiting.append((arrived, self._note(arrived)))
-        if self._playing is None:
+        if self._playing is None and self._making is None:
             self._answer()
         elif len(self._waiting) > MOST_PIPELINED:
             self.abort()
@@ -159,10 +169,31 @@ class Connection(asyncio.Protocol):
 
     def _answer(self) -> None:
         hub = self._hub
-        while self._waiting and self._playing is None and self._transport is not None:
+        while self._waiting and self._playing is None and self._making is None and self._transport is not None:
             arrived, record = self._waiting.popleft()
             plan = hub.desk.plan(arrived)
             hub.ring.exchanges_active += 1
+            if isinstance(plan, Plan):
+                self._play(plan, record)
+            else:
+                future = hub.loop.run_in_executor(None, plan)
+                self._making = future, record
+                future.add_done_callback(self._made)
+
+    def _made(self, made: "asyncio.Future[Plan]") -> None:
+        """The plan that was made elsewhere; a mistake in making it is answered with 500 and logged."""
+        if self._making is None:
+            return
+        _, record = self._making
+        self._making = None
+        error = made.exception()
+        if error is not None:
+            _LOG.error("sandbox: an answer could not be made", exc_info=error)
+        self._play(_BROKEN if error is not None else made.result(), record)
+
+    def _play(self, plan: Plan, record: Record) -> None:
+        if self._transport is not None:
+            hub = self._hub
             self._playing = Playback(plan, record, self._transport, hub.loop, hub.pacer, self._finished)
             self._playing.start()
 
@@ -188,7 +219,13 @@ class Connection(asyncio.Protocol):
     def _reject(self, status: int, message: str) -> None:
         if self._transport is None or self._transport.is_closing():
             return
-        if self._playing is None:
-            reply = Reply(status, (("content-type", "application/json"),), [refusals.body(message)])
+        if self._playing is None and self._making is None:
+            reply = Reply(status, (faults.JSON,), [refusals.body(message)])
             self._transport.write(framing.plan(reply, Script(), closing=True).whole or b"")
         self._transport.close()
+
+
+_BROKEN = framing.plan(
+    Reply(500, (faults.JSON,), [refusals.body("The sandbox has a mistake; see its log.", kind="server_error")]),
+    Script(),
+)

@@ -1,14 +1,29 @@
 """Payloads as server-sent events, with every way a vendor's stream goes wrong."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from polyrelay.sandbox import refusals
-from polyrelay.sandbox.chat import Chunks
 from polyrelay.sandbox.script import Script
 
 DONE = b"[DONE]"
 GARBAGE = b"<!-- sandbox garbage -->"
 _NEWLINES = {"lf": b"\n", "crlf": b"\r\n", "cr": b"\r"}
+_TYPE = re.compile(rb'\{"type":"([^"]+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """A stream's JSON payloads: what comes piece by piece, and the end (such as finish and usage) that comes at once.
+
+    With `named` each frame has an `event:` line with the payload's `type`, which must be its first member, and the
+    stream ends without `[DONE]`.
+    """
+
+    content: list[bytes]
+    ending: list[bytes]
+    named: bool = False
 
 
 def segments(chunks: Chunks, script: Script) -> list[bytes]:
@@ -17,8 +32,9 @@ def segments(chunks: Chunks, script: Script) -> list[bytes]:
     A portion is one frame, but the end (finish, usage, `[DONE]`) is one portion, and `coalesce` joins frames.
     """
     payloads, ending = _faulted(chunks, script)
-    events = [_event(payload, number, script) for number, payload in enumerate(payloads)]
-    last = b"".join(_event(payload, number, script) for number, payload in enumerate(ending, len(events)))
+    named = chunks.named
+    events = [_event(payload, number, script, named=named) for number, payload in enumerate(payloads)]
+    last = b"".join(_event(payload, number, script, named=named) for number, payload in enumerate(ending, len(events)))
     if script.garbage == "body":
         last += GARBAGE
     joined = [b"".join(events[at : at + script.coalesce]) for at in range(0, len(events), script.coalesce or 1)]
@@ -35,12 +51,15 @@ def _faulted(chunks: Chunks, script: Script) -> tuple[list[bytes], list[bytes]]:
     if script.malformed is not None:
         target, at = (content, script.malformed) if script.malformed < len(content) else (ending, -1)
         target[at] = target[at][: len(target[at]) // 2]
-    return content, [*ending, DONE] if script.done else ending
+    return content, [*ending, DONE] if script.done and not chunks.named else ending
 
 
-def _event(payload: bytes, number: int, script: Script) -> bytes:
+def _event(payload: bytes, number: int, script: Script, *, named: bool) -> bytes:
     newline = _NEWLINES[script.newline]
     lines = [*_before(number, script, newline)]
+    if named and payload != DONE:
+        kind = _TYPE.match(payload)
+        lines.append(b"event: " + (kind[1] if kind else b"error"))
     lines += [b"data: " + line for line in _lines(payload, script)]
     return newline.join(lines) + newline + newline
 

@@ -2,14 +2,17 @@
 
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from polyrelay.sandbox import frames, prose, refusals
+from polyrelay.sandbox import frames, refusals
 from polyrelay.sandbox.script import Script
 
-MARK = prose.STAMP.encode()
+STAMP = "@monotonic-ns-stamp@"
+"""Stands for 20 digits of nanoseconds until the moment of sending; as long as they are, so that sizes hold."""
+
+MARK = STAMP.encode()
 _WRITE_BYTES = 64 * 1024
 """Longest single write; a huge answer is written in such portions, as fast as the client reads."""
 
@@ -27,12 +30,18 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer before it is framed: the body in the portions it should be written in."""
+    """An answer before it is framed: the body in the portions it should be written in.
+
+    A `stream` has no length beforehand. `events` are server-sent ones, with the script's faults in them already.
+    Nothing is sent before the instant `due`, seconds since the epoch.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...]
     portions: Sequence[bytes]
     stream: bool = False
+    events: bool = False
+    due: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,10 @@ class Plan:
     stamped: bool = False
     apart: bool = False
     whole: bytes | None = None
+
+
+Work = Callable[[], Plan]
+"""A plan that takes long to make; to be called off the event loop."""
 
 
 def plan(reply: Reply, script: Script, *, legacy: bool = False, closing: bool = False) -> Plan:
@@ -146,7 +159,7 @@ def _head(reply: Reply, script: Script, framing: str, total: int, *, closing: bo
         f"HTTP/1.1 {status} {refusals.reason(status)}\r\nx-sandbox: polyrelay\r\n\r\n" for status in script.inform
     ]
     lines = [f"HTTP/1.1 {reply.status} {refusals.reason(reply.status)}", "x-sandbox: polyrelay"]
-    lines += [f"{name}: {value}" for name, value in reply.headers]
+    lines += [f"{name}: {_header(name, value, script)}" for name, value in reply.headers]
     if script.gzip:
         lines.append("content-encoding: gzip")
     if framing == "length":
@@ -156,3 +169,7 @@ def _head(reply: Reply, script: Script, framing: str, total: int, *, closing: bo
     if closing:
         lines.append("connection: close")
     return ("".join(interim) + "\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+
+
+def _header(name: str, value: str, script: Script) -> str:
+    return script.type if name == "content-type" and script.type is not None else value

@@ -6,6 +6,7 @@ from http import HTTPStatus
 import msgspec
 
 OVERLOADED = 529
+_FIRST_SERVER_FAULT = 500
 _KINDS: dict[int, tuple[str, str | None, str]] = {
     400: ("invalid_request_error", "invalid_value", "The sandbox was told to find this request invalid."),
     401: ("invalid_request_error", "invalid_api_key", "Incorrect API key provided. This is the polyrelay sandbox."),
@@ -21,8 +22,23 @@ _PATH = re.compile(r"`\$\.?(.*)`\s*$")
 
 def scripted(status: int, code: str | None) -> bytes:
     """The body that goes with a status the script names."""
-    kind, usual, message = _KINDS.get(status, _SERVER)
-    return body(message, kind=kind, code=usual if code is None else code)
+    return body(usual(status), kind=kind(status), code=usual_code(status) if code is None else code)
+
+
+def usual(status: int) -> str:
+    """The message of a refusal with that status."""
+    return _KINDS.get(status, _SERVER)[2]
+
+
+def usual_code(status: int) -> str | None:
+    """The `code` of a refusal with that status."""
+    return _KINDS.get(status, _SERVER)[1]
+
+
+def kind(status: int) -> str:
+    """The `type` of a refusal with that status."""
+    usually = "invalid_request_error" if status < _FIRST_SERVER_FAULT else _SERVER[0]
+    return _KINDS[status][0] if status in _KINDS else usually
 
 
 def frame(code: str | None) -> bytes:

@@ -28,15 +28,25 @@ class Address:
 Ready = Callable[[Address], None]
 
 
-def serve(*, host: str, port: int, tls_folder: Path | None, keys: frozenset[str], ready: Ready, seed: int = 0) -> None:
+def serve(
+    *,
+    host: str,
+    port: int,
+    tls_folder: Path | None,
+    keys: frozenset[str],
+    ready: Ready,
+    seed: int = 0,
+    basic: frozenset[str] = frozenset(),
+) -> None:
     """Serve until SIGINT or SIGTERM. `ready` is called once with the address; port 0 picks a free one.
 
-    With `tls_folder` it speaks HTTPS by a certificate kept there (see `certificate.ensure`).
+    With `tls_folder` it speaks HTTPS by a certificate kept there (see `certificate.ensure`); the rest is as for
+    `Sandbox`.
 
     Raises:
         OSError: the address cannot be bound, or the folder not written.
     """
-    uvloop.run(_serve(host, port, tls_folder, Sandbox(seed=seed, keys=keys), ready))
+    uvloop.run(_serve(host, port, tls_folder, Sandbox(seed=seed, keys=keys, basic=basic), ready))
 
 
 async def _serve(host: str, port: int, tls_folder: Path | None, sandbox: Sandbox, ready: Ready) -> None:
@@ -63,6 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=0, help="0 picks a free port")
     parser.add_argument("--tls", type=Path, metavar="FOLDER", help="speak HTTPS; certificates are kept there")
     parser.add_argument("--key", action="append", default=[], help="accept only these bearers")
+    parser.add_argument("--basic", action="append", default=[], help="user:password for Stable Diffusion's calls")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)
     serve(
@@ -72,6 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
         keys=frozenset(chosen.key),
         ready=_announce,
         seed=chosen.seed,
+        basic=frozenset(chosen.basic),
     )
 
 

@@ -1,7 +1,7 @@
 """What the sandbox is to do with one request, as data.
 
 A script is written after the model's name, `sandbox:first=200ms,pace=20ms,tokens=64,cut=1234`, or sent to
-`POST /sandbox/script`. The grammar:
+`POST /sandbox/script`, where the path of a call may stand in place of a model. The grammar:
 
     model   = name [":" options]          ; name begins with "sandbox", else there are no options
     options = option *("," option)
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from polyrelay.sandbox import values
+from polyrelay.sandbox.lives import Life
 from polyrelay.sandbox.values import Reader, ScriptError
 
 
@@ -31,22 +32,36 @@ class Script:
     first: float = _option(0.0, values.seconds, "wait between the headers and the first body byte")
     pace: float = _option(0.0, values.seconds, "wait between two writes of a stream")
 
-    tokens: int | None = _option(None, values.count, "exactly so many content pieces, each one token")
+    tokens: int | None = _option(
+        None, values.count, "exactly so many content pieces, each one token; of media the output tokens as said"
+    )
     piece: int | None = _option(None, values.size, "bytes of each content piece; tokens=1,piece=8MB is a huge answer")
     reasoning: int | None = _option(None, values.count, "so many reasoning_content pieces before the answer")
     tools: int | None = _option(None, values.count, "so many tool calls (0: none) when the request has tools")
-    prompt: int | None = _option(None, values.count, "usage.prompt_tokens as said")
+    prompt: int | None = _option(None, values.count, "usage.prompt_tokens (or input tokens) as said")
     cached: int | None = _option(None, values.count, "usage.prompt_tokens_details.cached_tokens as said")
     finish: str | None = _option(None, values.text, "finish_reason as said, such as content_filter")
     stamp: bool = _option(
         False, values.switch, "each piece is the send time: 20 digits of CLOCK_MONOTONIC nanoseconds and a space"
     )
+    seconds: float | None = _option(None, values.length, "speech, songs and videos exactly so long (2.5)")
+    step: float = _option(0.0002, values.seconds, "Stable Diffusion: time for each step of each batch")
+    song: Life = _option(  # noqa: RUF009 - a field, and its default is frozen
+        Life(), values.life, "life of a song or of lyrics: 2.0, error, half (one clip fails), stuck, 2.0+error"
+    )
+    video: Life = _option(Life(), values.life, "life of a video, written like that of a song")  # noqa: RUF009 - as above
+    engine: str = _option(
+        "openai_whisper",
+        values.one_of("openai_whisper", "faster_whisper", "whisperx"),
+        "whisper-asr: whose shape its JSON has",
+    )
     fresh: bool = _option(False, values.switch, "a new id and the real time in each answer instead of the seed's")
 
-    status: int = _option(200, values.count, "answer with this HTTP status and an OpenAI error body; 3xx redirects")
+    status: int = _option(200, values.count, "answer with this HTTP status and an error body; 3xx redirects")
     code: str | None = _option(None, values.text, "error.code as said, such as insufficient_quota")
     retry_after: str | None = _option(None, values.text, "the retry-after header, any value")
     html: bool = _option(False, values.switch, "an HTML error page with status 200")
+    type: str | None = _option(None, values.text, "content-type as said, such as text/plain")
     inform: tuple[int, ...] = _option((), values.statuses, "interim answers first: 100, 103 or 100+103")
 
     empty: str = _option(
@@ -57,7 +72,7 @@ class Script:
     usage: str = _option(
         "asked",
         values.one_of("asked", "none", "last", "every"),
-        "none: missing; last: inside the last choice's chunk; every: in each chunk, asked for or not",
+        "none: missing; last: inside the last choice's chunk; every: in each chunk, or for images of any model",
     )
     done: bool = _option(True, values.switch, "0: the stream ends without [DONE]")
     newline: str = _option("lf", values.one_of("lf", "crlf", "cr"), "line ends of SSE: lf, crlf or cr")

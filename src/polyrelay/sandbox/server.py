@@ -13,12 +13,17 @@ from polyrelay.sandbox.records import Record, Ring
 
 
 class Sandbox:
-    """A vendor on a port. `seed` varies all answers; `keys`, when given, are the only bearers it accepts."""
+    """All vendors on a port. `seed` varies all answers.
 
-    def __init__(self, *, seed: int = 0, keys: frozenset[str] = frozenset()) -> None:
+    `keys`, when given, are the only bearers it accepts, and `basic` the only `user:password` of Stable Diffusion.
+    """
+
+    def __init__(
+        self, *, seed: int = 0, keys: frozenset[str] = frozenset(), basic: frozenset[str] = frozenset()
+    ) -> None:
         self._board = Board()
         self._ring = Ring()
-        self._desk = Desk(self._board, self._ring, seed=seed, keys=keys)
+        self._desk = Desk(self._board, self._ring, seed=seed, keys=keys, basic=basic)
         self._door: Door | None = None
         self._hub: Hub | None = None
 
@@ -29,6 +34,8 @@ class Sandbox:
             OSError: the address cannot be bound.
         """
         loop = asyncio.get_running_loop()
+        if tls is not None:
+            self._desk.secure()
         self._hub = Hub(loop, Pacer(loop), self._desk, self._ring)
         self._door = Door(host, port, tls, self._board, self._hub)
         return self._door.port

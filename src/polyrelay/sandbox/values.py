@@ -2,11 +2,18 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from typing import cast
+
+from polyrelay.sandbox.lives import Fate, Life
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s)")
+_LENGTH = re.compile(r"(\d+(?:\.\d+)?)s?")
 _SIZE = re.compile(r"(\d+)(KB|MB)?")
 _SIZES = {None: 1, "KB": 1024, "MB": 1024 * 1024}
 _MOST = 1_000_000
+_MOST_SECONDS = 3600.0
+_FATES = ("complete", "error", "half", "stuck")
 _MOST_BYTES = 1024 * 1024 * 1024
 _SWITCHES = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
@@ -30,6 +37,35 @@ def seconds(value: object) -> float:
         raise ScriptError(f"{value!r} is not a duration such as 200ms or 1.5s")
     amount = float(match[1])
     return amount / 1000 if match[2] == "ms" else amount
+
+
+def length(value: object) -> float:
+    """The length of a recording in seconds, at most an hour: `2`, `2.5`, `2.5s`.
+
+    Raises:
+        ScriptError: anything else.
+    """
+    match = _LENGTH.fullmatch(str(value))
+    if match is None or float(match[1]) > _MOST_SECONDS:
+        raise ScriptError(f"{value!r} is not a number of seconds such as 2.5, at most an hour")
+    return float(match[1])
+
+
+def life(value: object) -> Life:
+    """How a job goes: `2.0`, `300ms`, `error`, `stuck`, `half`, or a time and a fate joined by `+`: `2.0+error`.
+
+    Raises:
+        ScriptError: anything else.
+    """
+    made = Life()
+    for word in str(value).split("+"):
+        if word in _FATES:
+            made = replace(made, fate=cast("Fate", word))
+        elif _LENGTH.fullmatch(word) or _DURATION.fullmatch(word):
+            made = replace(made, seconds=float(word) if word[-1] != "s" else seconds(word))
+        else:
+            raise ScriptError(f"{value!r} is not a time such as 2.0 or 300ms, error, half or stuck, joined by +")
+    return made
 
 
 def size(value: object) -> int:

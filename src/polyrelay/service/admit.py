@@ -1,5 +1,7 @@
 """Who is calling, and may they."""
 
+from base64 import b64decode
+
 import msgspec
 
 from polyrelay.access import policy
@@ -14,6 +16,7 @@ from polyrelay.wire.registry import Surface
 from polyrelay.wire.spoken import Request
 
 _SCHEME = b"bearer"
+_BASIC = b"basic"
 ASSUMED_OUTPUT_TOKENS = 1024
 """Output tokens set aside against a token limit when the request names no cap; corrected when the answer is known."""
 
@@ -34,8 +37,9 @@ class Admitted(msgspec.Struct, frozen=True, gc=False):
     asked_cost: bool
 
 
-def bearer(head: Head) -> str:
-    """The client key of `authorization: Bearer <key>` (RFC 6750; the scheme in any case).
+def bearer(head: Head, *, basic: bool = False) -> str:
+    """The client key of `authorization: Bearer <key>` (RFC 6750; the scheme in any case); where `basic` is allowed,
+    also of `authorization: Basic <anything:key in base64>` (RFC 7617).
 
     Raises `errors.Unauthenticated` with code `missing_api_key` or `invalid_api_key`.
     """
@@ -46,17 +50,26 @@ def bearer(head: Head) -> str:
             code="missing_api_key",
         )
     scheme, _, token = found.partition(b" ")
+    if basic and scheme.lower() == _BASIC:
+        return _password(token.strip())
     if scheme.lower() != _SCHEME or not token.isascii():
         raise errors.Unauthenticated("The Authorization header must have the form: Bearer YOUR_KEY")
     return token.strip().decode("ascii")
 
 
-def principal(head: Head, peer: str, *, keys: Keys, now: float) -> Principal:
-    """The caller, allowed to call at all from `peer` at `now` (Unix seconds).
+def _password(token: bytes) -> str:
+    try:
+        return b64decode(token, validate=True).partition(b":")[2].decode("ascii")
+    except ValueError:
+        raise errors.Unauthenticated("HTTP Basic takes the API key as the password, whatever the user.") from None
+
+
+def principal(head: Head, peer: str, *, keys: Keys, now: float, basic: bool = False) -> Principal:
+    """The caller, allowed to call at all from `peer` at `now` (Unix seconds). `basic` is as in `bearer`.
 
     Raises `errors.Unauthenticated` or `errors.Forbidden`.
     """
-    holder = keys.find(bearer(head))
+    holder = keys.find(bearer(head, basic=basic))
     if holder is None:
         raise errors.Unauthenticated("Incorrect API key provided: no such key exists, or it was revoked.")
     policy.check_key(holder, peer=peer, now=now)
@@ -66,4 +79,5 @@ def principal(head: Head, peer: str, *, keys: Keys, now: float) -> Principal:
 def lease(holder: Principal, call: Call, limits: Limits) -> Lease:
     """Take one request, its estimated tokens and a place of every limit that applies. Raises `errors.RateLimited`."""
     output = (call.max_output or ASSUMED_OUTPUT_TOKENS) * call.choices if call.capped else 0
-    return limits.take(holder, call.input_bytes // guess.BYTES_PER_TOKEN + output, call.model)
+    text = call.input_bytes - call.references.inline_bytes
+    return limits.take(holder, text // guess.BYTES_PER_TOKEN + output, call.model)

@@ -111,23 +111,26 @@ class Attempt:
     def _choose(self, status: int, headers: HeaderList) -> None:
         reply = self._reply
         if status in verdict.REQUEST_IS_WRONG or status in reply.rejections:
-            self._deliver(Rejection(self._host, status, self._tongue, self._leaks))
+            self._deliver(Rejection(self._host, status, reply, self._tongue, self._leaks))
             return
         if status != _OK:
             self._give_up(Fault(FaultKind.STATUS, "", status, verdict.retry_after(headers, self._now())))
             return
         media_type = _media_type(headers)
+        if isinstance(reply, EventReply) and not _is_among(media_type, reply.media):
+            reply = reply.whole or reply
         if not _is_among(media_type, reply.media):
             self._give_up(Fault(FaultKind.GARBLED, "the answer has the wrong media type", status))
             return
         self.answered = True
-        self._deliver(self._delivery_of(reply, media_type))
+        self._deliver(self._delivery_of(reply, media_type, headers))
 
-    def _delivery_of(self, reply: AnyReply, media_type: bytes) -> Delivery:
+    def _delivery_of(self, reply: AnyReply, media_type: bytes, headers: HeaderList) -> Delivery:
         if isinstance(reply, EventReply):
             return StreamDelivery(self._host, reply, leaks=self._leaks)
         if isinstance(reply, WholeReply):
-            return UnaryDelivery(self._host, reply, media_type)
+            passed = [(name, value) for name, value in headers if name in reply.passed]
+            return UnaryDelivery(self._host, reply, media_type, passed)
         return PassingDelivery(self._host, reply, media_type)
 
     def _deliver(self, delivery: Delivery) -> None:

@@ -9,7 +9,7 @@ stated. On a channel that drains, what the answer turns out to have used.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeGuard, cast
 
@@ -27,6 +27,7 @@ from polyrelay.service.answers import Headers
 from polyrelay.service.attempt import Attempt
 from polyrelay.service.delivery import Observed, Price
 from polyrelay.service.drain import Drain
+from polyrelay.service.line import Entry
 from polyrelay.service.ports import Client, Hold, Order, Take, Timer, Wait
 from polyrelay.service.settle import CLIENT_CLOSED, Books
 from polyrelay.service.world import Snapshot, World
@@ -216,8 +217,8 @@ class Dispatch:
         self._failures.append(Failure(attempt.candidate, fault))
         self._log_fault(attempt.candidate, fault)
         match plan.after(self._failures, self._admitted.candidates):
-            case plan.Next(candidate):
-                self._launch(candidate)
+            case plan.Next(candidates):
+                self._approach(candidates)
             case plan.Wait(candidate, seconds):
                 self._world.timers.call_later(seconds, lambda: self._launch(candidate))
             case plan.Stop():
@@ -264,7 +265,22 @@ class Dispatch:
 
     def _begin(self, hold: Hold) -> None:
         self._books.begin(hold)
-        self._launch(self._admitted.candidates[0])
+        self._approach(self._admitted.candidates)
+
+    def _approach(self, candidates: Sequence[Candidate]) -> None:
+        """Go to the first of `candidates`; or, if that takes only so many calls at once, to the first that is free."""
+        books = self._books
+        if books.place is not None:
+            books.place.leave()
+            books.place = None
+        if not candidates[0].channel.concurrency:
+            self._launch(candidates[0])
+            return
+        books.place = Entry(self._world.lines, candidates, self._launch)
+        try:
+            books.place.seek()
+        except errors.Refusal as refusal:
+            self._refuse(refusal, Outcome.REFUSED)
 
     def _launch(self, candidate: Candidate) -> None:
         if self._books.closed:
@@ -374,6 +390,9 @@ class Dispatch:
             self._client.cut()
 
     def _reply(self, headers: Headers, body: bytes) -> None:
+        if self._started:
+            self._finish(body, close=False)
+            return
         if self._charge is not None:
             headers.append(answers.cost(self._charge))
         self._client.reply(200, headers, body)

@@ -11,11 +11,13 @@ from polyrelay.access.principal import Principal
 from polyrelay.exchange.call import BillingGroup, Call
 from polyrelay.exchange.faults import Fault
 from polyrelay.exchange.outcome import Outcome
+from polyrelay.exchange.upload import Upload
 from polyrelay.exchange.usage import Usage
 from polyrelay.kernel import errors
 from polyrelay.kernel.ids import ExchangeId
 from polyrelay.kernel.money import Nanos
 from polyrelay.providers.outbound import OutboundRequest
+from polyrelay.wire.multipart.form import Form
 
 HeaderList = Sequence[tuple[bytes, bytes]]
 """Header names in lower case, values as on the wire."""
@@ -32,7 +34,11 @@ class Inbound(msgspec.Struct, gc=False):
 
     `surface` names the protocol and its flavour (`openai_chat`, `aitoearn_chat`); `headers` are the client's, names in
     lower case; `peer` the client's address after trusted proxies; `arrived` monotonic seconds at the first byte;
-    `query` what follows the question mark. Implements `spoken.Incoming`.
+    `query` what follows the path's question mark, as it came. Implements `spoken.Incoming`.
+
+    Of a multipart/form-data body `form` tells the parts and `upload` has the bytes, and `body` is empty. The upload is
+    the HTTP side's, which holds it until the exchange has ended or its client is gone; an upstream request holds it
+    while it is under way. Who needs it for longer retains it.
     """
 
     surface: str
@@ -41,6 +47,8 @@ class Inbound(msgspec.Struct, gc=False):
     peer: str
     arrived: float
     query: bytes = b""
+    form: Form | None = None
+    upload: Upload | None = None
 
 
 class Client(Protocol):

@@ -30,7 +30,9 @@ _STATUS_CRASHED = 500
 _OUTCOMES = {outcome: outcome.value for outcome in Outcome}
 _json = msgspec.json.Encoder().encode
 
-_Zones = Callable[[str], tzinfo]
+Zones = Callable[[str], tzinfo]
+"""Finds a time zone by its IANA name."""
+
 _T = TypeVar("_T")
 
 
@@ -58,7 +60,7 @@ _NO_BILL = _Bill()
 class Transcript:
     """Reads entries in their order. `zones` finds time zones by their IANA name."""
 
-    def __init__(self, zones: _Zones) -> None:
+    def __init__(self, zones: Zones) -> None:
         self._zones = zones
         self._payers: dict[int, Payer] = {}
         self._quotes: dict[int, Quote] = {}
@@ -79,7 +81,7 @@ class Transcript:
             case Payer():
                 self._payers[entry.number] = entry
             case Pinned():
-                self._quotes[entry.number] = self._quote(entry)
+                self._quotes[entry.number] = quote(entry, self._zones)
         return None
 
     def unresolved(self) -> Iterator[Row]:
@@ -134,20 +136,14 @@ class Transcript:
         except KeyError as error:
             raise BadJournal(f"a journal names payer or quote {number} without stating it") from error
 
-    def _quote(self, pinned: Pinned) -> Quote:
-        tariff = read.tariff(json.loads(pinned.tariff), source=Source.FILE, zones=self._zones)
-        window = next((each for each in tariff.windows if each.name == pinned.window), None)
-        prices = tariff.prices if pinned.window is None or window is None else window.prices
-        return Quote(tariff.id, tariff.version, prices, tariff.maxima, Factor(pinned.multiplier), pinned.window)
-
     def _settled(self, entry: Settled) -> Row:
         quote, usage = self._stated(self._quotes, entry.quote), entry.usage
-        lines, cost = _billed(usage, quote, entry.facts)
+        lines, cost, estimated = _billed(usage, quote, entry.facts)
         bill = _Bill(
             usage.input_tokens,
             usage.output_tokens,
             _json(usage).decode(),
-            usage.estimated,
+            estimated,
             False,
             entry.held,
             entry.amount,
@@ -168,20 +164,28 @@ class Transcript:
             return fallback
 
 
+def quote(pinned: Pinned, zones: Zones) -> Quote:
+    """The prices that were pinned."""
+    tariff = read.tariff(json.loads(pinned.tariff), source=Source.FILE, zones=zones)
+    window = next((each for each in tariff.windows if each.name == pinned.window), None)
+    prices = tariff.prices if pinned.window is None or window is None else window.prices
+    return Quote(tariff.id, tariff.version, prices, tariff.maxima, Factor(pinned.multiplier), pinned.window)
+
+
 class BadJournal(PolyrelayError):
     """A journal names what it never stated: it is not whole, and nobody may guess."""
 
 
-def _billed(usage: Usage, quote: Quote, facts: Facts) -> tuple[str | None, Nanos | None]:
-    """The lines of the bill as JSON, and what the upstream takes. None when something used has no price (it was charged
-    its hold).
+def _billed(usage: Usage, quote: Quote, facts: Facts) -> tuple[str | None, Nanos | None, bool]:
+    """The lines of the bill as JSON, what the upstream takes, and whether the bill is an estimate. None when something
+    used has no price (it was charged its hold).
     """
     upstream = [name for name in (facts.channel, facts.provider) if name is not None]
     try:
         lines = rate.bill(usage, quote.prices.sell, quote.multiplier)
-        return write.bill(lines), rate.cost(usage, quote, *upstream)
+        return write.bill(lines), rate.cost(usage, quote, *upstream), rate.is_estimated(usage, lines)
     except (Unpriced, BadUsage):
-        return None, None
+        return None, None, usage.estimated
 
 
 def _row(exchange: str, at: float, payer: Payer, facts: Facts, bill: _Bill = _NO_BILL) -> Row:

@@ -58,9 +58,9 @@ class Relay:
 
     def screen(self, surface: str, headers: HeaderList, peer: str) -> errors.Refusal | None:
         """Whether the caller may call at all, asked before a large body is read."""
-        del surface
+        basic = registry.SURFACES[surface].basic
         try:
-            admit.principal(dict(headers), peer, keys=self.world.keys, now=self.world.clock.wall())
+            admit.principal(dict(headers), peer, keys=self.world.keys, now=self.world.clock.wall(), basic=basic)
         except errors.Refusal as refusal:
             return refusal
         return None
@@ -90,9 +90,9 @@ class Relay:
         world, snapshot = self.world, self.snapshot
         if self.in_flight >= snapshot.settings.bounds.streams_in_flight:
             raise errors.Overloaded("The relay is at its limit of open requests; retry shortly.", retry_after=1.0)
-        holder = admit.principal(head, inbound.peer, keys=world.keys, now=world.clock.wall())
-        caller.holder = holder
         surface = registry.SURFACES[inbound.surface]
+        holder = admit.principal(head, inbound.peer, keys=world.keys, now=world.clock.wall(), basic=surface.basic)
+        caller.holder = holder
         request = surface.read(inbound)
         call = request.call
         caller.model = call.model

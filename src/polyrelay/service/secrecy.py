@@ -19,8 +19,8 @@ def leaks(channel: Channel, said: bytes) -> bool:
 
 def _secrets(channel: Channel) -> list[str]:
     places = [urlsplit(url).hostname for url in (channel.base_url, channel.proxy) if url is not None]
-    found = [credential.secret for credential in channel.credentials] + [place for place in places if place]
-    return [secret.casefold() for secret in found]
+    found = [credential.secret for credential in channel.credentials] + [place or "" for place in places]
+    return [secret.casefold() for secret in found if secret]
 
 
 def _readable(said: bytes) -> str:

@@ -11,6 +11,7 @@ from polyrelay.kernel.money import Nanos
 from polyrelay.routing.channel import Channel
 from polyrelay.service.admit import Admitted
 from polyrelay.service.delivery import Observed
+from polyrelay.service.line import Entry
 from polyrelay.service.ports import Hold, Record
 from polyrelay.service.world import World
 
@@ -22,7 +23,9 @@ CLIENT_CLOSED = 499
 
 
 class Books:
-    """The page of one exchange. `channel`, `attempts` and `first_token` (seconds) are kept up by the exchange."""
+    """The page of one exchange. `channel`, `attempts`, `first_token` (seconds) and `place` are kept up by the exchange;
+    what it has or waits for in a line is given back when the page is closed.
+    """
 
     __slots__ = (
         "_admitted",
@@ -35,6 +38,7 @@ class Books:
         "first_token",
         "held",
         "hold",
+        "place",
     )
 
     hold: Hold
@@ -49,6 +53,7 @@ class Books:
         self.channel: Channel | None = None
         self.attempts = 0
         self.first_token: float | None = None
+        self.place: Entry | None = None
         self.closed = False
 
     def begin(self, hold: Hold) -> None:
@@ -112,6 +117,8 @@ class Books:
         self._admitted.lease.release(record.usage.total_tokens if record.usage is not None else 0)
         self._world.records.add(record)
         self._on_close()
+        if self.place is not None:
+            self.place.leave()
 
     def _record(
         self, usage: Usage | None, outcome: Outcome, *, status: int, finish: str | None, error: str | None

@@ -6,7 +6,7 @@ from polyrelay.kernel import bounds
 from polyrelay.service import verdict
 from polyrelay.service.answers import Headers
 from polyrelay.service.delivery import Host, Leaks, Observed
-from polyrelay.wire.spoken import JSON, Tongue, WholeReply
+from polyrelay.wire.spoken import JSON, AnyReply, Tongue, WholeReply
 
 _TAIL_BYTES = 64 * 1024
 _JSON: Headers = [(b"content-type", JSON)]
@@ -15,14 +15,15 @@ _JSON: Headers = [(b"content-type", JSON)]
 class UnaryDelivery:
     """Buffers up to the bound `unary_bytes`, so that a bad answer can still fail over; streams what is larger."""
 
-    __slots__ = ("_bound", "_chunks", "_media_type", "_passed", "_reply", "_size", "_tail", "host")
+    __slots__ = ("_bound", "_chunks", "_media_type", "_own_headers", "_passed", "_reply", "_size", "_tail", "host")
 
-    def __init__(self, host: Host, reply: WholeReply, media_type: bytes) -> None:
-        """`media_type` as the upstream named it, empty when it did not."""
+    def __init__(self, host: Host, reply: WholeReply, media_type: bytes, passed: Headers) -> None:
+        """`media_type` as the upstream named it, empty when it did not; `passed` are headers of its that travel on."""
         self.host = host
         self._reply = reply
         self._media_type = media_type
-        self._bound = host.settings.bounds.unary_bytes
+        self._own_headers = [*passed, *reply.headers()]
+        self._bound = max(host.settings.bounds.unary_bytes, reply.kept_bytes)
         self._chunks: list[bytes] = []
         self._size = 0
         self._passed = 0
@@ -37,6 +38,9 @@ class UnaryDelivery:
         self._size += len(chunk)
         self._chunks.append(chunk)
         if self._size <= self._bound:
+            return
+        if self._reply.rewritten:
+            self.host.failed(Fault(FaultKind.OVERSIZE, "an answer that is no stream is larger than a frame may be"))
             return
         if not self.host.committed and not self.host.commit(self._headers()):
             return
@@ -74,17 +78,18 @@ class UnaryDelivery:
             self.host.failed(fault)
 
     def _headers(self) -> Headers:
-        return [(b"content-type", self._reply.media_type(self._media_type))]
+        return [(b"content-type", self._reply.media_type(self._media_type)), *self._own_headers]
 
 
 class Rejection:
     """A 4xx that blames the request: passed on as the vendor wrote it, if it is in the protocol's shape."""
 
-    __slots__ = ("_chunks", "_leaks", "_size", "_status", "_tongue", "host")
+    __slots__ = ("_chunks", "_leaks", "_reply", "_size", "_status", "_tongue", "host")
 
-    def __init__(self, host: Host, status: int, tongue: Tongue, leaks: Leaks) -> None:
+    def __init__(self, host: Host, status: int, reply: AnyReply, tongue: Tongue, leaks: Leaks) -> None:
         self.host = host
         self._status = status
+        self._reply = reply
         self._tongue = tongue
         self._leaks = leaks
         self._chunks: list[bytes] = []
@@ -101,8 +106,11 @@ class Rejection:
             self._chunks.append(chunk)
 
     def ended(self) -> None:
-        """Pass it on, or say in our words that the vendor refused."""
+        """Pass it on, or say in our words that the vendor refused; or leave it to another channel."""
         body = b"".join(self._chunks)
+        if not self._reply.blames(self._status, body):
+            self.host.failed(Fault(FaultKind.STATUS, "", self._status))
+            return
         if self._size > bounds.ERROR_BODY_BYTES or not self._tongue.is_native(body) or self._leaks(body):
             _, _, body = self._tongue.render(verdict.rejected())
         self.host.rejected(self._status, list(_JSON), body)

@@ -10,6 +10,7 @@ from polyrelay.providers import outbound
 from polyrelay.routing import select
 from polyrelay.routing.catalog import Catalog
 from polyrelay.routing.channel import Candidate
+from polyrelay.service.line import Lines
 from polyrelay.service.ports import Keys, Ledger, Limits, Records, Timers, Upstream
 from polyrelay.settings.root import Settings
 
@@ -28,14 +29,15 @@ class Snapshot:
 
     def candidates(self, model: str, operations: Operations, seed: int) -> tuple[Candidate, ...]:
         """Who may serve a call for `model` by one of `operations`, best first; empty when nobody does."""
+        return select.order(self.offering(operations).tiers(model), seed)
+
+    def offering(self, operations: Operations) -> Catalog:
+        """The part of the catalogue that can be asked for one of some operations."""
         catalog = self._catalogs.get(operations)
         if catalog is None:
-            catalog = self._catalogs[operations] = self._serving(operations)
-        return select.order(catalog.tiers(model), seed)
-
-    def _serving(self, operations: Operations) -> Catalog:
-        serving = {each.channel for each, endpoint in self.endpoints.items() if endpoint.serving(operations)}
-        return self.catalog.only(serving)
+            serving = {each.channel for each, endpoint in self.endpoints.items() if endpoint.serving(operations)}
+            catalog = self._catalogs[operations] = self.catalog.only(serving)
+        return catalog
 
 
 def snapshot(settings: Settings, catalog: Catalog, user_agent: str) -> Snapshot:
@@ -45,7 +47,7 @@ def snapshot(settings: Settings, catalog: Catalog, user_agent: str) -> Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The adapters. `entropy(n)` returns n unpredictable bytes."""
+    """The adapters, and who waits for an upstream. `entropy(n)` returns n unpredictable bytes."""
 
     upstream: Upstream
     keys: Keys
@@ -55,3 +57,4 @@ class World:
     clock: Clock
     timers: Timers
     entropy: Callable[[int], bytes]
+    lines: Lines = field(default_factory=Lines)

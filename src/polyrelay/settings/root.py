@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from polyrelay.settings.artefacts import ArtefactSettings
 from polyrelay.settings.bounds import Bounds
 from polyrelay.settings.channels import ChannelSettings
+from polyrelay.settings.jobs import JobSettings
 from polyrelay.settings.ledger import LedgerSettings
 from polyrelay.settings.limits import LimitSettings
 from polyrelay.settings.webhooks import WebhookSettings
@@ -106,5 +107,6 @@ class Settings:
     ledger: LedgerSettings = LedgerSettings()
     webhooks: WebhookSettings = WebhookSettings()
     artefacts: ArtefactSettings = ArtefactSettings()
+    jobs: JobSettings = JobSettings()
     limits: tuple[LimitSettings, ...] = ()
     channels: tuple[ChannelSettings, ...] = ()

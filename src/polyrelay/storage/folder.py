@@ -5,6 +5,8 @@ from pathlib import Path
 
 DATABASE = "polyrelay.db"
 SECRETS = "secrets.toml"
+SPOOL = "spool"
+"""Folder of forms that are being passed on; its files have no names."""
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600

@@ -289,7 +289,7 @@ jobs = Table(
     Column("accepted_at", Double),
     Column("started_at", Double),
     Column("finished_at", Double),
-    Column("next_poll", Double, comment="null when nobody is to look at it any more"),
+    Column("watched", Integer, nullable=False, comment="whether its keeper is to look at it"),
     Column("late_at", Double, comment="when it had succeeded after all, uncharged and undelivered"),
     CheckConstraint("held >= 0", name="positive"),
 )
@@ -302,11 +302,11 @@ Index(
     postgresql_where=jobs.c.finished_at.is_(None),
 )
 Index(
-    "ix_jobs_polls",
+    "ix_jobs_watched",
     jobs.c.keeper,
-    jobs.c.next_poll,
-    sqlite_where=jobs.c.next_poll.is_not(None),
-    postgresql_where=jobs.c.next_poll.is_not(None),
+    jobs.c.id,
+    sqlite_where=jobs.c.watched == 1,
+    postgresql_where=jobs.c.watched == 1,
 )
 
 webhook_deliveries = Table(

@@ -13,6 +13,10 @@ _ESCAPED = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if
 """Control characters, which could repaint a terminal or forge a line."""
 
 
+_TALKATIVE = ("python_multipart",)
+"""Libraries that warn of what a client sent. The client is told, and could otherwise fill the log."""
+
+
 def use_json(settings: LogSettings, stream: TextIO) -> bool:
     """Whether `format` comes to JSON on this stream: `auto` is JSON unless a terminal is there."""
     return settings.format == "json" or (settings.format == "auto" and not stream.isatty())
@@ -77,4 +81,6 @@ def configure(settings: LogSettings, stream: TextIO, redactor: Redactor) -> logg
         root.removeHandler(other)
     root.addHandler(handler)
     root.setLevel(settings.level.upper())
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.ERROR)
     return handler

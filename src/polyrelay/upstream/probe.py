@@ -1,10 +1,10 @@
-"""Asks an upstream for its model list once, the way requests will reach it: same proxy, same trust. For `doctor`."""
+"""Asks an upstream for a list once, the way requests will reach it: same proxy, same trust. For `doctor`."""
 
 from dataclasses import dataclass
 
 import pycurl
 
-from polyrelay.routing.channel import Channel, Credential
+from polyrelay.providers.outbound import OutboundRequest
 from polyrelay.upstream import options
 
 PROBE_SECONDS = 15
@@ -20,13 +20,13 @@ class Probe:
     seconds: float
 
 
-def probe(channel: Channel, credential: Credential) -> Probe:
-    """GET `models` under the channel's base URL. Blocks; never raises for what the network does."""
+def probe(request: OutboundRequest) -> Probe:
+    """Make the GET. Blocks; never raises for what the network does."""
     curl = pycurl.Curl()
     try:
-        options.configure(curl, channel)
-        curl.setopt(pycurl.URL, channel.base_url.rstrip("/") + "/models")
-        curl.setopt(pycurl.HTTPHEADER, [f"authorization: Bearer {credential.secret}"])
+        options.configure(curl, request.channel)
+        curl.setopt(pycurl.URL, request.url)
+        curl.setopt(pycurl.HTTPHEADER, list(request.fixed_headers))
         curl.setopt(pycurl.TIMEOUT, PROBE_SECONDS)
         curl.setopt(pycurl.WRITEFUNCTION, len)
         curl.perform()

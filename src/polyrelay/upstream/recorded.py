@@ -7,11 +7,15 @@ from functools import partial
 from typing import Final
 
 from polyrelay.exchange.faults import Fault, FaultKind
+from polyrelay.exchange.upload import Stream, Upload
 from polyrelay.providers.outbound import OutboundRequest
 from polyrelay.service.ports import HeaderList, Sink
 
 UNWRITTEN: Final = Fault(FaultKind.CONNECT, "no answer was written down for this request")
 """What a request gets that the script does not foresee."""
+
+RELEASED: Final = Fault(FaultKind.CONNECT, "the upload was released before it was sent")
+"""What a request gets whose body nobody holds any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +33,20 @@ class Answer:
 
 
 class RecordedFlight:
-    """One request that was sent to the twin."""
+    """One request that was sent to the twin. Holds its upload until it is over."""
 
-    __slots__ = ("_answer", "_parts", "_paused", "_sink")
+    __slots__ = ("_answer", "_parts", "_paused", "_sink", "_upload")
 
-    def __init__(self, answer: Answer, sink: Sink) -> None:
+    def __init__(self, answer: Answer, sink: Sink, upload: Upload | None) -> None:
         self._answer = answer
         self._sink: Sink | None = sink
+        self._upload = upload
         self._paused = False
         self._parts = self._play()
 
     def cancel(self) -> None:
         """Drop it; the sink hears nothing more."""
-        self._sink = None
+        self._leave()
 
     def pause(self) -> None:
         """Stop reading from the upstream."""
@@ -72,11 +77,19 @@ class RecordedFlight:
                 self._sink.data(chunk)
             yield True
         if not answer.hangs:
-            sink, self._sink = self._sink, None
+            sink = self._leave()
             if sink is not None:
                 end = sink.ended if answer.fault is None else partial(sink.failed, answer.fault)
                 end()
             yield True
+
+    def _leave(self) -> Sink | None:
+        """Be over; returns who is to be told."""
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            upload.release()
+        sink, self._sink = self._sink, None
+        return sink
 
 
 class RecordedUpstream:
@@ -88,6 +101,8 @@ class RecordedUpstream:
     def __init__(self, answers: Iterable[Answer] = ()) -> None:
         self.requests: list[OutboundRequest] = []
         """Everything that was sent."""
+        self.bodies: list[bytes] = []
+        """The bodies of `requests`, streams read whole; one that was released is left out."""
         self._answers = deque(answers)
         self._flights: list[RecordedFlight] = []
 
@@ -104,7 +119,14 @@ class RecordedUpstream:
         """Start a request. Never raises and never calls the sink before it has returned."""
         answer = self._answers.popleft() if self._answers else Answer(status=None, fault=UNWRITTEN)
         self.requests.append(request)
-        flight = RecordedFlight(answer, sink)
+        upload = request.body.upload if isinstance(request.body, Stream) else None
+        if upload is not None and upload.released:
+            answer, upload = Answer(status=None, fault=RELEASED), None
+        else:
+            self.bodies.append(_read(request.body))
+        if upload is not None:
+            upload.retain()
+        flight = RecordedFlight(answer, sink, upload)
         self._flights.append(flight)
         return flight
 
@@ -118,3 +140,7 @@ class RecordedUpstream:
         """Step until nothing moves: all is over, paused or hanging."""
         while self.step():
             pass
+
+
+def _read(body: bytes | Stream) -> bytes:
+    return body if isinstance(body, bytes) else body.read(body.size, 0)

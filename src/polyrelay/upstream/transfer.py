@@ -13,12 +13,10 @@ from polyrelay.routing.channel import Channel
 from polyrelay.service.ports import Sink
 from polyrelay.upstream import coding, faults, headers, options
 from polyrelay.upstream.multi import Multi
+from polyrelay.upstream.sending import Sending
 
 ABORT: Final = -1
 """What a callback returns to end its transfer."""
-
-KEPT_BODY_BYTES: Final = 64 * 1024
-"""A larger request body is let go of as soon as the exchange ends, a smaller one with the next request."""
 
 TRANSPORT_LINES: Final = ("Expect:", "Accept-Encoding: identity")
 """No wait for `100 Continue`, and no content coding, since bytes are passed on as they come."""
@@ -72,6 +70,7 @@ class Transfer:
         "_paused",
         "_release",
         "_request",
+        "_sending",
         "_sink",
         "_started",
         "_status",
@@ -104,6 +103,9 @@ class Transfer:
         self._lines: list[bytes] = []
         self._reset()
         options.configure(self.curl, channel)
+        self._sending = Sending(self.curl)
+        self.curl.setopt(pycurl.READFUNCTION, self._on_read)
+        self.curl.setopt(pycurl.SEEKFUNCTION, self._sending.seek)
         self.curl.setopt(pycurl.WRITEFUNCTION, self._on_body)
         # Lines are only gathered, without a call of ours for each; they are read when the body begins or all is over.
         self.curl.setopt(pycurl.HEADERFUNCTION, self._lines.append)
@@ -122,6 +124,7 @@ class Transfer:
 
     def begin(self, request: OutboundRequest, sink: Sink) -> CurlFlight:
         """Send `request` as soon as the caller has returned to the loop."""
+        self._sending.begin(request)
         self._flight = flight = CurlFlight(self)
         self._request = request
         self._sink = sink
@@ -191,8 +194,8 @@ class Transfer:
         self._sink = self._flight = self._request = None
         if flight is not None:
             flight.transfer = None
-        if request is not None and len(request.body) > KEPT_BODY_BYTES:
-            self.curl.setopt(pycurl.POSTFIELDS, b"")
+        if request is not None:
+            self._sending.end(request)
         if self._fresh:
             self._fresh = False
             self.curl.setopt(pycurl.FRESH_CONNECT, 0)
@@ -236,8 +239,7 @@ class Transfer:
             self._field_lines = None
             curl.setopt(pycurl.HTTPHEADER, _lines_of(request))
             self._field_lines, self._fixed_lines = request.headers, request.fixed_headers
-        # pycurl keeps a reference, gives libcurl the address and the length, and copies nothing.
-        curl.setopt(pycurl.POSTFIELDS, request.body)
+        self._sending.prepare(request)
 
     def _is_stale(self, number: int) -> bool:
         """Whether a pooled connection was found closed, and the request may be sent once more on a new one.
@@ -259,6 +261,16 @@ class Transfer:
         self._fresh = True
         self.curl.setopt(pycurl.FRESH_CONNECT, 1)
         self._multi.later(self._start)
+
+    def _on_read(self, size: int) -> bytes | int:
+        """CURLOPT_READFUNCTION, called whenever the connection has taken what was given before: that is progress."""
+        self._moved = self._clock()
+        try:
+            return self._sending.read(size)
+        except Exception:  # noqa: BLE001 - the border to libcurl, where nothing may raise
+            _log.exception("an upload cannot be read; its upstream request is dropped")
+            self._verdict = Fault(FaultKind.CUT, "the upload could not be read")
+            return int(pycurl.READFUNC_ABORT)
 
     def _was_sent(self) -> bool:
         """A connection was there, and the request was on its way."""

@@ -12,8 +12,10 @@ import msgspec
 
 from polyrelay.exchange.call import Call
 from polyrelay.exchange.operation import Operation
+from polyrelay.exchange.upload import Stream, Upload
 from polyrelay.exchange.usage import Usage
 from polyrelay.kernel.errors import Refusal
+from polyrelay.wire.multipart.form import Form
 
 Price = Callable[[Usage], bytes]
 """What a usage is charged, as a JSON number."""
@@ -40,6 +42,16 @@ class Incoming(Protocol):
         """What follows the question mark, as it came."""
         ...
 
+    @property
+    def form(self) -> Form | None:
+        """The parts of a multipart body, whose bytes are in `upload`."""
+        ...
+
+    @property
+    def upload(self) -> Upload | None:
+        """The bytes of a multipart body, which then are not in `body`."""
+        ...
+
 
 class Upstream(Protocol):
     """What a request must know of the upstream it is written for."""
@@ -57,6 +69,11 @@ class Upstream(Protocol):
     @property
     def only_cap_field(self) -> bool:
         """Whether it overlooks caps of the other name."""
+        ...
+
+    @property
+    def scripts(self) -> frozenset[str]:
+        """Always-on scripts of a Stable Diffusion server that clients may use, in lower case."""
         ...
 
 
@@ -117,14 +134,27 @@ class Reply:
 
     `media` are the media types it may have, whole or as a family (`audio/`), empty for any; an answer that names none
     gets the benefit of the doubt. `rejections` are statuses that blame the request, besides those of every protocol.
+    `passed` are headers of a whole answer that the client gets as well, by lower-case name.
     """
 
     media: frozenset[bytes] = frozenset()
     rejections: frozenset[int] = frozenset()
+    passed: frozenset[bytes] = frozenset()
+
+    def blames(self, status: int, body: bytes) -> bool:
+        """Whether a rejection with this body does blame the request, and not the channel. Never raises."""
+        del status, body
+        return True
 
 
 class WholeReply(Reply, ABC):
-    """One body, to be judged before any of it leaves; passed on as it comes when it is larger than the bound."""
+    """One body, to be judged before any of it leaves; passed on as it comes when it is larger than the bound, which is
+    `bounds.unary_bytes`, or `kept_bytes` if that is more. One that is `rewritten` is never passed on: what is larger
+    is a fault.
+    """
+
+    kept_bytes: int = 0
+    rewritten: bool = False
 
     @abstractmethod
     def observe(self, body: bytes) -> Seen:
@@ -144,11 +174,20 @@ class WholeReply(Reply, ABC):
         """The media type for the client, `stated` by the upstream (empty: not at all)."""
         return stated or JSON
 
+    def headers(self) -> HeaderPairs:
+        """Headers of the protocol's own, besides the media type."""
+        return ()
+
 
 class EventReply(Reply, ABC):
-    """A stream of events, observed frame by frame."""
+    """A stream of events, observed frame by frame.
+
+    `whole` is how one body is taken that comes instead, from an upstream that overlooks that a stream was asked for:
+    `rewritten` as events. None where that is a garbled answer.
+    """
 
     media = frozenset({EVENTS})
+    whole: WholeReply | None = None
 
     @abstractmethod
     def tap(self, price: Price | None) -> Tap:
@@ -173,7 +212,7 @@ class Sent(msgspec.Struct, frozen=True, gc=False):
     """
 
     operation: Operation
-    body: bytes
+    body: bytes | Stream
     reply: AnyReply
     content_type: str | None = None
     query: str = ""

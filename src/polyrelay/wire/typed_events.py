@@ -25,6 +25,9 @@ class Event(msgspec.Struct, gc=False):
     error: Any = None
     delta: str | None = None
     text: str | None = None
+    audio: msgspec.Raw = msgspec.Raw()
+    size: Any = None
+    quality: Any = None
 
 
 _DECODER = msgspec.json.Decoder(Event)

@@ -82,7 +82,7 @@ class Delivery:
         self._collecting = Collecting(self._kept, fetcher, lambda: settings().artefacts, clock, self._deliveries.nudge)
 
     def nudge(self) -> None:
-        """A job of this process has ended: call and fetch at once, instead of within a second."""
+        """A job of this process has ended: fetch and call at once, instead of within a second."""
         self._collecting.nudge()
         self._deliveries.nudge()
 

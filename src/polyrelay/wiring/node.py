@@ -31,7 +31,9 @@ from polyrelay.http.application import Application
 from polyrelay.http.context import LaneContext, LaneSettings
 from polyrelay.kernel.errors import ConfigurationError
 from polyrelay.routing import plan
+from polyrelay.service import line
 from polyrelay.service.billing import Billing
+from polyrelay.service.lists import ReadOnlyLists
 from polyrelay.service.models import ModelDirectory
 from polyrelay.service.relay import Relay
 from polyrelay.service.world import World
@@ -40,6 +42,7 @@ from polyrelay.state.clock import SystemClock
 from polyrelay.state.entropy import Entropy
 from polyrelay.state.generation import Generation
 from polyrelay.state.memory import MemoryLimits
+from polyrelay.storage import folder
 from polyrelay.storage.access.directory import KeyDirectory
 from polyrelay.storage.access.source import open_keys
 from polyrelay.storage.books.bank import SqlBank
@@ -59,7 +62,8 @@ from polyrelay.wiring import offer, overrides, plane
 from polyrelay.wiring.books import Books
 from polyrelay.wiring.delivery import Delivery, Surroundings, stores
 from polyrelay.wiring.housekeeping import Housekeeping
-from polyrelay.wiring.offer import Offer
+from polyrelay.wiring.jobs import Jobs
+from polyrelay.wiring.offer import USER_AGENT, Offer
 from polyrelay.wiring.overrides import Overrides
 
 logger = logging.getLogger(__name__)
@@ -194,11 +198,17 @@ class Node:
     def _lane(self, relay: Relay) -> LaneSettings:
         return LaneSettings(
             relay,
-            {path: surface.name for path, surface in registry.BY_PATH.items()},
+            registry.BY_PATH,
             self.settings.bounds,
             self.settings.cors,
             self.settings.server.forwarded_networks,
         )
+
+    def _spool(self) -> Path:
+        """Where forms wait. On the data folder's disk, since a system's temporary folder may be memory."""
+        spool = self.data / folder.SPOOL
+        folder.prepare(spool)
+        return spool
 
     # ── the process ──
 
@@ -215,16 +225,23 @@ class Node:
             upstream = stack.enter_context(closing(CurlUpstream(loop)))
             books = Books(SqlBank(database), self.data, self.settings.ledger, self._offer.book, clock, generation)
             limits = self._limits(clock)
-            relay = Relay(
-                World(upstream, keys, limits, books.treasury, records, clock, loop, Entropy()), self._offer.snapshot
-            )
+            lines = line.Lines(*self._share())
+            adapters = World(upstream, keys, limits, books.treasury, records, clock, loop, Entropy(), lines)
+            relay = Relay(adapters, self._offer.snapshot)
             outside = stack.enter_context(closing(CurlOutside(loop)))
-            follow_up = self._follow_up(database, relay, outside)
-            context = LaneContext(self._lane(relay))
+            store = SqlJobStore(
+                database,
+                stores(lambda: relay.snapshot.catalog),
+                lambda: follow_up.nudge(),  # noqa: PLW0108 - made below, and it needs the store
+            )
+            follow_up = self._follow_up(database, relay, outside, store)
+            jobs = Jobs(relay, store, books, USER_AGENT)
+            context = LaneContext(self._lane(relay), self._spool())
             parts = Parts(relay, context, keys, limits, books)
             application = self._application(parts, database, generation, follow_up)
             self._server = server = http_server.build(self.settings.server, context, application)
             await stack.enter_async_context(books.running())
+            await stack.enter_async_context(jobs.running())
             address = self._bind(server)
             reload = partial(self._reload, parts)
             self._obey(loop, reload, server)
@@ -245,15 +262,20 @@ class Node:
                 relay.close()
 
     def _limits(self, clock: SystemClock) -> MemoryLimits:
-        longest = max((channel.timeouts.total for channel in self.settings.channels), default=LONGEST_SECONDS)
-        place = self._place
+        channels = self._offer.snapshot.catalog.channels
+        longest = max((channel.timeouts.total for channel in channels), default=LONGEST_SECONDS)
+        workers, index = self._share()
         return MemoryLimits(
             clock,
             LimitBook(self.settings.limits),
-            workers=place.count if place is not None else 1,
-            index=place.index if place is not None else 0,
+            workers=workers,
+            index=index,
             lease_seconds=plan.ATTEMPTS_MAX * longest,
         )
+
+    def _share(self) -> tuple[int, int]:
+        """Of how many workers this is which."""
+        return (1, 0) if self._place is None else (self._place.count, self._place.index)
 
     async def _secrets(self, database: Database) -> None:
         found = await custody.establish(self.data, database)
@@ -274,7 +296,7 @@ class Node:
             return NoRecords()
         return RecordLog(Lines(self._redactor, as_json=logs.use_json(log, sys.stderr)), writer(sys.stderr), clock)
 
-    def _follow_up(self, database: Database, relay: Relay, outside: CurlOutside) -> Delivery:
+    def _follow_up(self, database: Database, relay: Relay, outside: CurlOutside, store: SqlJobStore) -> Delivery:
         around = Surroundings(
             lambda: self.settings,
             lambda: relay.snapshot.catalog,
@@ -282,8 +304,7 @@ class Node:
             relay.world.clock,
             outside,
         )
-        jobs = SqlJobStore(database, stores(around.catalog))
-        return Delivery(database, self.data, jobs, around)
+        return Delivery(database, self.data, store, around)
 
     def _local_url(self) -> str:
         """Where this process listens, for links of a relay that was not told where clients reach it."""
@@ -315,6 +336,7 @@ class Node:
             unready,
             control.on_first_use(instance),
             billing,
+            ReadOnlyLists(relay),
             follow_up.page(relay),
             follow_up.artefacts(),
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polyrelay
 from polyrelay.config import channels as channel_settings
-from polyrelay.config import documents, tariffs
+from polyrelay.config import checks, documents, tariffs
 from polyrelay.config.load import Configuration
 from polyrelay.config.tariffs import Served
 from polyrelay.kernel.errors import ConfigurationError
@@ -114,7 +114,7 @@ def _kept_channels(kept: Kept, taken: set[str]) -> list[Channel]:
     for channel in kept.channels:
         if channel.name in taken:
             logger.warning("channel %r of the database is not used: the file has one of that name", channel.name)
-        elif not channel.credentials:
+        elif not channel.credentials and not checks.is_keyless(channel.document.get("provider")):
             logger.warning("channel %r has no credential and is not used; add one", channel.name)
         else:
             pairs = [(each.name, each.secret) for each in channel.credentials]

@@ -20,6 +20,8 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted(page.relative_to(ROOT).as_posix() for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
+VENDOR, WEBUI = "https://api.example.com/v1", "http://127.0.0.1:7860"
+"""Documented addresses of vendors, for which the sandbox stands."""
 START_SECONDS = 30
 BLOCK_SECONDS = 60
 
@@ -53,9 +55,10 @@ class Terminal:
 
     def localised(self, text: str) -> str:
         """The text with the documented addresses replaced by ones of this test."""
-        if "https://api.example.com/v1" in text and self._vendor is None:
+        named = any(address in text for address in (VENDOR, WEBUI))
+        if named and self._vendor is None:
             self._vendor = self.serve("polyrelay sandbox --port 0")
-        text = text.replace("https://api.example.com/v1", str(self._vendor))
+        text = text.replace(VENDOR, str(self._vendor)).replace(WEBUI, str(self._vendor).removesuffix("/v1"))
         return text.replace("8080", str(self.port)).replace("9100", "0")
 
     def write(self, name: str, text: str) -> None:

@@ -51,14 +51,20 @@ class Vendor:
             sock.sendall(self.request(model, **fields))
             return read(sock)
 
+    def raw(
+        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        with contextlib.closing(client):
+            client.request(method, path, body, headers or {})
+            answer = client.getresponse()
+            return answer.status, answer.headers, answer.read()
+
     def json(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
     ) -> tuple[int, dict[str, Any]]:
-        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        with contextlib.closing(client):
-            client.request(method, path, None if body is None else json.dumps(body), headers or {})
-            answer = client.getresponse()
-            return answer.status, json.loads(answer.read())
+        status, _, answer = self.raw(method, path, None if body is None else json.dumps(body).encode(), headers)
+        return status, json.loads(answer)
 
 
 def read(sock: socket.socket) -> Seen:

@@ -53,7 +53,7 @@ def added(one: Usage, other: Usage) -> Usage:
 
 
 def test_every_field_of_usage_is_a_bucket_or_a_unit() -> None:
-    assert {each.name for each in fields(Usage)} == {*BUCKETS, *UNITS, "estimated"}
+    assert {each.name for each in fields(Usage)} == {*BUCKETS, *UNITS, "estimated", "seconds_estimated"}
     assert BUCKETS == INPUT_BUCKETS + OUTPUT_BUCKETS
 
 
@@ -239,10 +239,12 @@ def test_no_unit_charge_exceeds_the_estimate(
     price: Attos,
     data: st.DataObject,
 ) -> None:
-    sheet = Sheet(per_image=table, per_second=price, per_task=price, per_character=price)
-    call = Call("m", False, 100, demand=Demand(seconds=seconds, images=(ImageCount(size, quality, count),), tasks=1))
+    sheet = Sheet(per_image=table, per_second=price, per_task=price, per_character=price, per_megapixel_step=price)
+    asked = Demand(seconds=seconds, images=(ImageCount(size, quality, count),), tasks=1, megapixel_steps=seconds)
+    call = Call("m", False, 100, demand=asked)
     made = ImageCount(size or data.draw(sizes), quality or data.draw(qualities), data.draw(st.integers(0, count)))
-    usage = Usage(images=(made,), seconds=data.draw(st.integers(0, seconds)), tasks=1)
+    used = data.draw(st.integers(0, seconds))
+    usage = Usage(images=(made,), seconds=used, tasks=1, megapixel_steps=used)
     assert rate.charge(usage, quoted(sheet)).amount <= estimate.bound(call, quoted(sheet)).amount
 
 

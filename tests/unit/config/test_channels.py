@@ -6,11 +6,12 @@ import pytest
 from polyrelay.config.channels import resolve
 from polyrelay.config.load import read
 from polyrelay.kernel.errors import ConfigurationError
+from polyrelay.routing.channel import Channel
 from polyrelay.sandbox import certificate as sandbox_certificate
 from polyrelay.sandbox.certificate import Certificates
 from polyrelay.settings.channels import ChannelSettings, CredentialSettings, ModelSettings
 from polyrelay.settings.root import ServerSettings, Settings
-from polyrelay.settings.timeouts import Timeouts
+from polyrelay.settings.timeouts import Timeouts, TimeoutSettings
 
 
 def settings(*credentials: CredentialSettings) -> Settings:
@@ -22,7 +23,7 @@ def settings(*credentials: CredentialSettings) -> Settings:
         models=(ModelSettings("a"), ModelSettings("fast", "b-mini")),
         priority=2,
         weight=3,
-        timeouts=Timeouts(idle=9),
+        timeouts=TimeoutSettings(idle=9),
         proxy="http://proxy:3128",
         http2=False,
     )
@@ -50,6 +51,29 @@ def test_a_channel_is_made_ready(tmp_path: Path) -> None:
     assert (channel.priority, channel.weight, channel.timeouts.idle) == (2, 3, 9)
     assert (channel.proxy, channel.http2) == ("http://proxy:3128", False)
     assert "from-env" not in repr(channel)
+
+
+def of(provider: str, **terms: object) -> Channel:
+    channel = ChannelSettings("c", provider, "http://host:7860", (ModelSettings("m"),), **terms)  # type: ignore[arg-type]
+    return resolve(Settings(channels=(channel,)), {})[0]
+
+
+def test_what_a_channel_does_not_say_is_as_with_its_vendor() -> None:
+    key = (CredentialSettings(value="v"),)
+    plain = of("openai", credentials=key)
+    assert (plain.timeouts, plain.concurrency, plain.drains) == (Timeouts(), 0, False)
+    slow = of("sdwebui", timeouts=TimeoutSettings(connect=2))
+    assert slow.timeouts == Timeouts(connect=2, first_byte=1800, total=2100)
+    assert (slow.concurrency, slow.drains, slow.waiting) == (1, True, 64)
+    told = of("sdwebui", concurrency=0, client_gone="cancel", waiting=3, scripts=("ADetailer",))
+    assert (told.concurrency, told.drains, told.waiting) == (0, False, 3)
+    assert told.scripts == {"adetailer"}
+    assert of("openai", credentials=key, concurrency=2, client_gone="drain").drains
+
+
+def test_a_vendor_that_needs_no_key_is_called_without_one() -> None:
+    (credential,) = of("sdwebui").credentials
+    assert credential.secret == ""
 
 
 @pytest.mark.parametrize(

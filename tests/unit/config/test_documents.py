@@ -34,8 +34,24 @@ def test_every_problem_has_its_path() -> None:
 
 def test_a_channel_is_shown_without_its_credentials_and_taken_back() -> None:
     settings = ChannelSettings(
-        "main", "openai", "https://a.test", (CredentialSettings(value="sk-secret"),), (ModelSettings("m"),)
+        "main", "openai", "https://a.test", (ModelSettings("m"),), (CredentialSettings(value="sk-secret"),)
     )
     shown = documents.shown(settings)
     assert "sk-secret" not in str(shown)
     assert documents.problems(shown, PROVIDERS) == []
+
+
+def test_a_channel_of_a_vendor_that_needs_no_key_needs_none() -> None:
+    document = {"name": "gpu", "provider": "sdwebui", "base_url": "http://gpu.test:7860", "models": ["sdxl"]}
+    made = documents.channel({**document, "scripts": ["ADetailer"], "concurrency": 2}, [], {"sdwebui"})
+    assert [each.secret for each in made.credentials] == [""]
+    assert (made.concurrency, sorted(made.scripts)) == (2, ["adetailer"])
+    assert documents.channel(DOCUMENT, [], PROVIDERS).credentials == ()
+
+
+def test_what_is_shown_is_what_was_written() -> None:
+    settings = ChannelSettings("gpu", "sdwebui", "http://gpu.test", (ModelSettings("m"),))
+    shown = documents.shown(settings)
+    assert "timeouts" not in shown
+    assert "concurrency" not in shown
+    assert documents.problems(shown, {"sdwebui"}) == []

@@ -7,7 +7,7 @@ from polyrelay.kernel.errors import ConfigurationError
 from polyrelay.settings.channels import CredentialSettings, ModelSettings
 from polyrelay.settings.limits import LimitSettings
 from polyrelay.settings.root import Settings
-from polyrelay.settings.timeouts import Timeouts
+from polyrelay.settings.timeouts import TimeoutSettings
 
 EXAMPLE = """\
 [server]
@@ -88,7 +88,7 @@ def test_the_example(tmp_path: Path) -> None:
     (channel,) = settings.channels
     assert channel.credentials == (CredentialSettings(env="MAIN_API_KEY"),)
     assert channel.models == (ModelSettings("gpt-4o"), ModelSettings("fast", "gpt-4o-mini"))
-    assert channel.timeouts == Timeouts(connect=1.0)
+    assert channel.timeouts == TimeoutSettings(connect=1.0)
     assert (channel.priority, channel.weight) == (1, 2)
 
 

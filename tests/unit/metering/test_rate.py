@@ -109,6 +109,21 @@ def test_no_minimum_and_no_32_bit_ceiling() -> None:
         ({"per_second": "0.0001"}, Usage(seconds=37), "0.003700000"),
         ({"per_character": "0.000015"}, Usage(characters=4096), "0.061440000"),
         ({"per_task": "0.1"}, Usage(tasks=2, seconds=120), "0.200000000"),
+        (
+            {"per_megapixel_step": "0.0004"},
+            Usage(megapixel_steps=6, images=(ImageCount("512x512", None, 1),)),
+            "0.002400000",
+        ),
+        (
+            {"per_image": [{"price": "0.01"}], "per_megapixel_step": "0.001"},
+            Usage(images=(ImageCount("512x512", None, 2),), megapixel_steps=11),
+            "0.031000000",
+        ),
+        (
+            {"per_image": [{"price": "0.01"}]},
+            Usage(images=(ImageCount("x", None, 1),), megapixel_steps=9),
+            "0.010000000",
+        ),
         ({"per_request": "0.01"}, Usage(input_text=50, output_text=9), "0.010000000"),
         ({"per_request": "0.01", "input_text": "1"}, Usage(input_text=1_000_000), "1.010000000"),
         (
@@ -137,11 +152,62 @@ def test_units_of_every_kind(document: Document, usage: Usage, amount: str) -> N
         ({"input_text": "1", "output_text": "1"}, Usage(input_text=50, images=(ImageCount(None, None, 1),))),
         ({"per_image": [{"size": "1x1", "price": "1"}]}, Usage(images=(ImageCount("2x2", None, 1),))),
         ({"per_image": [{"price": "1"}]}, Usage(tasks=1)),
+        ({"per_second": "1"}, Usage(megapixel_steps=1)),
+        ({"input_text": "1", "output_text": "1"}, Usage(megapixel_steps=1)),
     ],
 )
 def test_what_has_no_price_is_refused_not_free(document: Document, usage: Usage) -> None:
     with pytest.raises(Unpriced):
         price(document, usage)
+
+
+SPOKEN = Usage(input_text=10, output_audio=80, seconds=4, characters=40, estimated=True)
+HEARD = Usage(input_text=3, input_audio=40, output_text=9, seconds=4, estimated=True)
+
+
+@pytest.mark.parametrize(
+    ("document", "usage", "buckets"),
+    [
+        ({"per_character": "0.01"}, SPOKEN, {"characters": 40}),
+        ({"per_second": "0.01"}, SPOKEN, {"seconds": 4}),
+        ({"input_text": "1", "output_text": "2"}, SPOKEN, {"input_text": 10, "output_audio": 80}),
+        ({"input_text": "1", "per_second": "0.01"}, SPOKEN, {"input_text": 10, "seconds": 4}),
+        ({"per_second": "0.01", "per_character": "0.01"}, SPOKEN, {"seconds": 4, "characters": 40}),
+        ({"per_request": "1"}, SPOKEN, {"requests": 1}),
+        ({"per_second": "0.01"}, HEARD, {"seconds": 4}),
+        ({"input_text": "1", "output_text": "2"}, HEARD, {"input_text": 3, "input_audio": 40, "output_text": 9}),
+        ({"input_text": "0", "per_second": "0.01"}, HEARD, {"input_text": 3, "input_audio": 40, "seconds": 4}),
+    ],
+)  # fmt: skip
+def test_what_is_counted_in_every_unit_is_priced_in_those_of_the_tariff(
+    document: Document, usage: Usage, buckets: dict[str, int]
+) -> None:
+    charge = rate.charge(usage, quoted(document))
+    assert {line.bucket: line.quantity for line in charge.lines} == buckets
+    assert charge.exact == sum(line.exact for line in charge.lines)
+
+
+def test_output_tokens_without_a_rate_are_not_in_a_price_per_request() -> None:
+    with pytest.raises(Unpriced):
+        price({"input_text": "1", "per_request": "1"}, SPOKEN)
+
+
+@pytest.mark.parametrize(
+    ("document", "usage", "estimated"),
+    [
+        ({"per_character": "0.01"}, SPOKEN, False),
+        ({"per_request": "1"}, SPOKEN, False),
+        ({"per_second": "0.01"}, SPOKEN, False),
+        ({"per_second": "0.01"}, Usage(seconds=4, seconds_estimated=True), True),
+        ({"per_character": "1"}, Usage(characters=1, seconds=4, seconds_estimated=True), False),
+        ({"input_text": "1", "output_text": "2"}, SPOKEN, True),
+        ({"input_text": "1", "output_text": "2"}, Usage(input_text=5, seconds=4, seconds_estimated=True), False),
+        ({"per_image": [{"price": "1"}]}, Usage(images=(ImageCount(None, None, 1),), estimated=True), True),
+        ({"free": True}, SPOKEN, True),
+    ],
+)
+def test_a_bill_is_an_estimate_when_a_line_of_it_is(document: Document, usage: Usage, estimated: bool) -> None:
+    assert rate.charge(usage, quoted(document)).estimated is estimated
 
 
 def test_an_unpriced_cost_side_does_not_stop_the_charge() -> None:
@@ -164,7 +230,14 @@ def test_an_empty_answer_costs_nothing_but_its_request() -> None:
 
 
 @pytest.mark.parametrize(
-    "usage", [Usage(seconds=-1), Usage(images=(ImageCount(None, None, -1),)), Usage(tasks=-2), Usage(requests=-1)]
+    "usage",
+    [
+        Usage(seconds=-1),
+        Usage(images=(ImageCount(None, None, -1),)),
+        Usage(tasks=-2),
+        Usage(megapixel_steps=-1),
+        Usage(requests=-1),
+    ],
 )
 def test_negative_units_are_refused(usage: Usage) -> None:
     units = dict.fromkeys(("per_second", "per_task", "per_request"), "1")

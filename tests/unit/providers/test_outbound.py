@@ -1,8 +1,11 @@
+from base64 import b64encode
+
 import pytest
 
 from polyrelay.exchange.operation import Operation
 from polyrelay.providers import outbound
 from polyrelay.routing.channel import Candidate, Channel, Credential
+from polyrelay.wire.dialect import Message
 from polyrelay.wire.openai_chat import replies
 from polyrelay.wire.spoken import Sent
 
@@ -11,8 +14,8 @@ CALL = Sent(Operation.CHAT, b"{}", replies.WHOLE)
 PRIVATE = Sent(Operation.CHAT, b"private", replies.WHOLE)
 
 
-def candidate(provider: str = "openai", base_url: str = "https://api.example/v1") -> Candidate:
-    credential = Credential("#1", SECRET)
+def candidate(provider: str = "openai", base_url: str = "https://api.example/v1", secret: str = SECRET) -> Candidate:
+    credential = Credential("#1", secret)
     return Candidate(Channel("a", provider, base_url, (credential,)), credential)
 
 
@@ -42,10 +45,42 @@ def test_another_body_goes_with_its_own_media_type() -> None:
     assert request.headers == ("content-type: multipart/form-data; boundary=x",)
 
 
+@pytest.mark.parametrize(
+    ("secret", "lines"),
+    [
+        ("me:word", (f"authorization: Basic {b64encode(b'me:word').decode()}",)),
+        ("a-token", ("authorization: Bearer a-token",)),
+        ("", ()),
+    ],
+)
+def test_a_user_and_password_go_as_basic_and_nothing_as_nothing(secret: str, lines: tuple[str, ...]) -> None:
+    found = outbound.endpoint(candidate("sdwebui", "http://host:7860", secret), "polyrelay/1")
+    assert found.json_headers == ("content-type: application/json", "user-agent: polyrelay/1", *lines)
+    assert found.urls[Operation.TXT2IMG] == "http://host:7860/sdapi/v1/txt2img"
+
+
+def test_a_list_is_asked_for_without_a_body() -> None:
+    chosen = candidate("sdwebui", "http://host:7860/", "me:word")
+    request = outbound.endpoint(chosen, "polyrelay/1").get("/sdapi/v1/samplers")
+    assert (request.method, request.url, request.body) == ("GET", "http://host:7860/sdapi/v1/samplers", b"")
+    assert request.fixed_headers[0] == "user-agent: polyrelay/1"
+
+
 def test_an_endpoint_is_asked_for_the_best_of_what_it_offers() -> None:
     found = outbound.endpoint(candidate("deepseek"), "polyrelay/1")
     assert found.serving((Operation.SPEECH, Operation.CHAT)) is Operation.CHAT
     assert found.serving((Operation.SPEECH,)) is None
+
+
+@pytest.mark.parametrize("base_url", ["https://api.example/v1", "https://api.example/v1/"])
+def test_a_dialects_message_becomes_a_request_below_the_base_url(base_url: str) -> None:
+    chosen = candidate(base_url=base_url)
+    asked = outbound.errand(chosen, "polyrelay/1", Message("GET", "/feed?ids=a,b"))
+    assert (asked.method, asked.url, asked.body) == ("GET", "https://api.example/v1/feed?ids=a,b", b"")
+    assert asked.fixed_headers == ("user-agent: polyrelay/1", f"authorization: Bearer {SECRET}")
+    told = outbound.errand(chosen, "polyrelay/1", Message("POST", "/make", b"x", "text/plain"))
+    assert (told.method, told.body, told.channel, told.credential) == ("POST", b"x", chosen.channel, chosen.credential)
+    assert "content-type: text/plain" in told.fixed_headers
 
 
 def test_no_repr_shows_the_key() -> None:

@@ -4,7 +4,16 @@ from polyrelay.providers.registry import PROFILES
 
 
 def test_names_are_those_operators_write() -> None:
-    assert set(PROFILES) == {"openai", "openai_compatible", "deepseek", "mistral", "sandbox"}
+    assert set(PROFILES) == {
+        "openai",
+        "openai_compatible",
+        "deepseek",
+        "mistral",
+        "whisper_asr",
+        "sdwebui",
+        "reactor",
+        "sandbox",
+    }
 
 
 @pytest.mark.parametrize("name", PROFILES)

@@ -21,17 +21,17 @@ def failed(candidate: Candidate, kind: FaultKind = FaultKind.STATUS) -> Failure:
 @pytest.mark.parametrize("kind", list(FaultKind))
 def test_any_fault_moves_on_to_the_next_channel(kind: FaultKind) -> None:
     a, b = candidates("a", "b")
-    assert plan.after([failed(a, kind)], [a, b]) == Next(b)
+    assert plan.after([failed(a, kind)], [a, b]) == Next((b,))
 
 
 def test_another_credential_of_the_same_channel_is_tried_after_a_refusal() -> None:
     first, second = candidates("a", "a")
-    assert plan.after([failed(first, FaultKind.STATUS)], [first, second]) == Next(second)
+    assert plan.after([failed(first, FaultKind.STATUS)], [first, second]) == Next((second,))
 
 
 def test_an_unreachable_host_is_not_tried_through_another_credential() -> None:
     first, second, other = candidates("a", "a", "b")
-    assert plan.after([failed(first, FaultKind.CONNECT)], [first, second, other]) == Next(other)
+    assert plan.after([failed(first, FaultKind.CONNECT)], [first, second, other]) == Next((other,))
     assert plan.after([failed(first, FaultKind.CONNECT)], [first, second]) == Stop()
 
 

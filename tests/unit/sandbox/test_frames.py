@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from polyrelay.sandbox import answers, chat, frames, framing, request, script
+from polyrelay.sandbox import frames, framing, script
+from polyrelay.sandbox.chat import answers, completions, request
+from polyrelay.sandbox.frames import Chunks
 from polyrelay.sandbox.framing import Ending, Plan, Reply
 
 
@@ -13,7 +15,7 @@ def stream(options: str = "", **fields: object) -> list[bytes]:
     body = {"model": "sandbox", "messages": [{"role": "user", "content": "hi"}], "stream": True, **fields}
     asked = request.decode(json.dumps(body).encode())
     told = script.for_model(f"sandbox:tokens=4,{options}".rstrip(","))
-    return frames.segments(chat.chunks(answers.answer(asked, told, b"key"), asked, told), told)
+    return frames.segments(completions.chunks(answers.answer(asked, told, b"key"), asked, told), told)
 
 
 def payloads(portions: list[bytes]) -> list[str]:
@@ -102,6 +104,36 @@ def test_multiline_frames_join_to_the_same_json() -> None:
     joined = b"\n".join(line.removeprefix(b"data: ") for line in one.split(b"\n"))
     assert one.count(b"data: ") == 3
     assert json.loads(joined) == chunks(stream())[0]
+
+
+NAMED = Chunks(
+    [b'{"type":"a.delta","x":1}', b'{"type":"a.delta","more":222222222}'], [b'{"type":"a.done"}'], named=True
+)
+
+
+def named(options: str = "") -> list[bytes]:
+    told = script.for_model(f"sandbox:{options}")
+    return b"".join(frames.segments(NAMED, told)).split(b"\n\n")[:-1]
+
+
+def test_named_events_say_their_type_and_end_without_done() -> None:
+    assert named() == [
+        b'event: a.delta\ndata: {"type":"a.delta","x":1}',
+        b'event: a.delta\ndata: {"type":"a.delta","more":222222222}',
+        b'event: a.done\ndata: {"type":"a.done"}',
+    ]
+
+
+def test_named_events_go_wrong_like_others() -> None:
+    assert named("error=1")[1].startswith(b'event: error\ndata: {"error":')
+    assert named("malformed=1")[1] == b'event: a.delta\ndata: {"type":"a.delta"'
+    assert named("empty=done") == [b"data: [DONE]"]
+    assert named("empty=body") == []
+    assert b"event: a.delta" in named("comments=1,pings=1")[2]
+
+
+def test_the_content_type_may_be_a_lie() -> None:
+    assert b"\r\ncontent-type: text/plain\r\n" in plan("type=text/plain").head
 
 
 def plan(

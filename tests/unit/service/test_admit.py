@@ -1,8 +1,9 @@
+from base64 import b64encode
 from dataclasses import replace
 
 import pytest
 
-from polyrelay.exchange.call import Call
+from polyrelay.exchange.call import Call, References
 from polyrelay.kernel import errors
 from polyrelay.service import admit
 from polyrelay.service.ports import Head
@@ -47,6 +48,23 @@ def test_what_is_no_bearer_key_is_refused(headers: Head, code: str) -> None:
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize("user", ["", "me", "a b"])
+@pytest.mark.parametrize("scheme", ["Basic", "basic", "BASIC "])
+def test_a_password_may_be_the_key_where_that_is_allowed(user: str, scheme: str) -> None:
+    headers = {b"authorization": f"{scheme} ".encode() + b64encode(f"{user}:pr-key".encode())}
+    assert admit.bearer(headers, basic=True) == "pr-key"
+    with pytest.raises(errors.Unauthenticated):
+        admit.bearer(headers)
+    assert admit.bearer({b"authorization": b"Bearer pr-key"}, basic=True) == "pr-key"
+
+
+@pytest.mark.parametrize("token", [b"", b"no base64!", b"YTp-_", b64encode("a:ключ".encode())])
+def test_a_password_that_cannot_be_read_is_refused(token: bytes) -> None:
+    with pytest.raises(errors.Unauthenticated) as caught:
+        admit.principal({b"authorization": b"Basic " + token}, "", keys=OneKey(HOLDER), now=0, basic=True)
+    assert caught.value.code == "invalid_api_key"
+
+
 def test_the_holder_of_a_key() -> None:
     headers = {b"authorization": b"Bearer " + TOKEN.encode()}
     assert admit.principal(headers, "127.0.0.1", keys=OneKey(HOLDER), now=0) is HOLDER
@@ -74,3 +92,10 @@ def test_tokens_set_aside_are_input_and_every_choices_output(cap: int | None, ch
     limits = Pacing()
     admit.lease(HOLDER, Call("m", False, 200, cap, choices), limits)
     assert limits.asked == [tokens]
+
+
+def test_base64_is_no_text_and_images_have_no_tokens_to_be_set_aside() -> None:
+    limits = Pacing()
+    call = Call("m", False, 10_200, choices=9, references=References(images=1, inline_bytes=10_000), capped=False)
+    admit.lease(HOLDER, call, limits)
+    assert limits.asked == [50]

@@ -17,7 +17,19 @@ from polyrelay.service.dispatch import Dispatch
 from polyrelay.settings.bounds import Bounds
 from polyrelay.storage.books.memory_ledger import MemoryWait
 from polyrelay.upstream.recorded import Answer
-from support.stage import DONE, HOLDER, JSON, WHOLE, Page, Stage, comments, frame, good_stream, stream, whole
+from support.stage import (
+    DONE,
+    HOLDER,
+    JSON,
+    WHOLE,
+    Page,
+    Stage,
+    comments,
+    frame,
+    good_stream,
+    stream,
+    whole,
+)
 
 NO_FUNDS = errors.InsufficientQuota("the account's balance is used up")
 ONE_AT_ONCE = replace(HOLDER, limits=KeyLimits(concurrency=1))
@@ -137,7 +149,7 @@ def test_the_upstream_is_told_what_the_hold_covers(wanted: int | None, told: int
     stage.ledger.cap = 7
     body: dict[str, Any] = {} if wanted is None else {"max_completion_tokens": wanted}
     _, page = stage.ask(**body)
-    assert json.loads(stage.upstream.requests[0].body)["max_completion_tokens"] == told
+    assert json.loads(stage.upstream.bodies[0])["max_completion_tokens"] == told
     assert b"x-polyrelay-clamped" not in page.headers
 
 

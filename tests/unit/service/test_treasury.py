@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from polyrelay.exchange.call import BillingGroup, Call
+from polyrelay.exchange.call import BillingGroup, Call, References
 from polyrelay.exchange.outcome import Outcome
-from polyrelay.exchange.usage import Usage
+from polyrelay.exchange.usage import BUCKETS, ImageCount, Usage
 from polyrelay.kernel import errors
 from polyrelay.kernel.errors import PolyrelayError
 from polyrelay.kernel.ids import ExchangeId
@@ -19,6 +19,7 @@ from polyrelay.service.purses import Purses
 from polyrelay.service.treasury import REFUSALS_PER_SECOND, Reserved, Treasury
 from polyrelay.service.waiting import Waiting
 from polyrelay.storage.journaling import frames
+from polyrelay.wire.openai_images.schema import WORD_CHARACTERS
 from support.stage import VirtualTime
 from support.till import BOOK, TOKEN_NANOS, Outcomes, chat, holder, record, transcript
 
@@ -138,6 +139,16 @@ def test_what_passes_the_hold_takes_free_slices_and_leaves_the_rest_to_the_bank(
     assert desk.state == ((1000 + free - covered) * TOKEN_NANOS, 0, covered * TOKEN_NANOS)
 
 
+def test_recovery_is_told_the_text_of_a_prompt_without_its_base64() -> None:
+    desk = Desk()
+    call = Call("chat", True, 5400, max_output=1, references=References(images=1, inline_bytes=5000))
+    desk.treasury.sent(desk.hold(call), "main")
+    reader = transcript()
+    for entry in desk.paper.entries:
+        reader.row(entry)
+    assert [row.amount for row in reader.unresolved()] == [100 * TOKEN_NANOS]
+
+
 def test_what_has_no_price_costs_the_hold() -> None:
     desk = Desk()
     hold = desk.hold(Call("call", stream=False, input_bytes=1))
@@ -174,8 +185,9 @@ def test_a_full_disk_refuses_holds_and_no_end() -> None:
 
 def test_the_largest_entries_fit_the_room_of_a_hold() -> None:
     hold = Desk().hold()
-    long = "n" * 10_000
-    usage = Usage(input_text=10**12, cached_read=10**12, output_text=10**12, reasoning=10**12, characters=10**12)
+    long = "漢" * 10_000
+    kinds = (ImageCount("漢" * WORD_CHARACTERS, f"{at:{WORD_CHARACTERS}}", 2**53 - 1) for at in range(4))
+    usage = msgspec.structs.replace(Usage(images=tuple(kinds)), **dict.fromkeys((*BUCKETS, "characters"), 10**12))
     made = record(hold, usage, Outcome.UPSTREAM_ERROR)
     texts = dict.fromkeys(("model", "channel", "provider", "finish", "error"), long)
     made = msgspec.structs.replace(made, **texts, billing=BillingGroup(long, long), label="l" * 128)

@@ -17,4 +17,6 @@ def test_every_group_of_settings_has_its_table() -> None:
 
 
 def test_a_field_is_told_with_unit_type_default_and_reason() -> None:
-    assert "| `connect` | number | `5.0` | TCP and TLS. The OpenAI SDK uses 5 s as well. |" in settings_page.page()
+    page = settings_page.page()
+    assert "| `keep_alive_comment_seconds` | number | `0.0` | Send `: keep-alive` SSE comments at this pace" in page
+    assert "| `connect` | number | - | TCP and TLS. |" in page

@@ -189,10 +189,14 @@ class NewGroup(Body):
 class _Channel(Body):
     priority: Annotated[int, Field(ge=-MOST_COUNT, le=MOST_COUNT)] | None = None
     weight: Count | None = None
+    concurrency: Count | None = None
+    waiting: Count | None = None
     timeouts: dict[str, int | float] | None = None
     proxy: Url | None = None
     client_gone: str | None = None
     artefacts: str | None = None
+    scripts: Annotated[list[Line], Field(max_length=100)] | None = None
+    poll_seconds: Annotated[float, Field(ge=0)] | None = None
     http2: bool | None = None
     disabled: bool = False
 

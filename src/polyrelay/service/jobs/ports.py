@@ -73,12 +73,15 @@ class JobStore(Protocol):
         """
         ...
 
-    async def late(self, job: Job) -> bool:
-        """Write that it succeeded after its end; False when that is known already, or it is no such job."""
+    async def unwatch(self, job: Job) -> bool:
+        """Write that nobody is to look any more at a job that was given up, and when it had succeeded after all.
+
+        False when that is written already, or it is no such job.
+        """
         ...
 
     async def claim(self, keeper: str, limit: int) -> list[Job]:
-        """Take over jobs that are to be looked at and whose keeper is not live: at most `limit`, the longest due first.
+        """Take over jobs that are to be looked at and whose keeper is not live: at most `limit`, the oldest first.
 
         None while `keeper` itself is not live. No job goes to two keepers.
         """

@@ -66,26 +66,26 @@ class MemoryJobStore:
             self.deliveries.ended(job, event)
         return self._replace(job, lifecycle.origins(event))
 
-    async def late(self, job: Job) -> bool:
+    async def unwatch(self, job: Job) -> bool:
         """See the port."""
         known = self.jobs.get(job.id)
-        if known is None or known.late_at is not None or known.state not in lifecycle.origins(Event.LATE):
+        if known is None or not known.watched or known.state not in lifecycle.origins(Event.LATE):
             return False
-        self.jobs[job.id] = msgspec.structs.replace(known, late_at=job.late_at, next_poll=None)
+        self.jobs[job.id] = msgspec.structs.replace(known, late_at=job.late_at, watched=False)
         return True
 
     async def claim(self, keeper: str, limit: int) -> list[Job]:
         """See the port."""
         if not self.bank.live(keeper):
             return []
-        orphaned = [job for job in self.jobs.values() if job.next_poll is not None and not self.bank.live(job.keeper)]
-        taken = [msgspec.structs.replace(job, keeper=keeper) for job in sorted(orphaned, key=_next_poll)[:limit]]
+        orphaned = [job for job in self.jobs.values() if job.watched and not self.bank.live(job.keeper)]
+        taken = [msgspec.structs.replace(job, keeper=keeper) for job in sorted(orphaned, key=_id)[:limit]]
         self.jobs.update((job.id, job) for job in taken)
         return taken
 
     async def kept(self, keeper: str) -> set[ExchangeId]:
         """See the port."""
-        return {job.id for job in self.jobs.values() if job.keeper == keeper and job.next_poll is not None}
+        return {job.id for job in self.jobs.values() if job.keeper == keeper and job.watched}
 
     async def load(self, ids: Collection[ExchangeId]) -> list[Job]:
         """See the port."""
@@ -118,5 +118,5 @@ class MemoryJobStore:
         return known is not None and known.state in states
 
 
-def _next_poll(job: Job) -> float:
-    return job.next_poll or 0.0
+def _id(job: Job) -> str:
+    return job.id

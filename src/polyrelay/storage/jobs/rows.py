@@ -21,7 +21,7 @@ FIXED = (
 
 CHANGING = (
     "state", "stage", "progress", "result", "reason", "channel", "provider", "credential", "upstreamed", "attempts",
-    "accepted_at", "started_at", "finished_at", "next_poll", "late_at",
+    "accepted_at", "started_at", "finished_at", "watched", "late_at",
 )  # fmt: skip
 
 WIDTHS = {"model": 200, "label": 128, "billing_group": 200, "source": 40, "reason": 500}
@@ -48,7 +48,7 @@ def changing(job: Job) -> Sequence[Any]:
         job.state.value, job.stage.value, job.progress, None if job.result is None else _json(job.result),
         _cut("reason", job.reason), place and place.channel, place and place.provider, place and place.credential,
         None if job.upstreamed is None else _json(job.upstreamed), job.attempts,
-        job.accepted_at, job.started_at, job.finished_at, job.next_poll, job.late_at,
+        job.accepted_at, job.started_at, job.finished_at, int(job.watched), job.late_at,
     )  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def read(row: Row) -> Job:
         accepted_at=row["accepted_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
-        next_poll=row["next_poll"],
+        watched=bool(row["watched"]),
         late_at=row["late_at"],
     )
 

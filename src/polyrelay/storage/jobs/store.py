@@ -1,6 +1,6 @@
 """Jobs in SQLite or PostgreSQL: the port `service.jobs.ports.JobStore`."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from polyrelay.jobs import lifecycle
@@ -41,29 +41,34 @@ _END = {
     for event in Event
     if lifecycle.move(event).ends
 }
-_LATE = f"""
-UPDATE jobs SET late_at = $2, next_poll = NULL
-WHERE id = $1 AND state IN ({_named(lifecycle.origins(Event.LATE))}) AND late_at IS NULL
+_UNWATCH = f"""
+UPDATE jobs SET late_at = $2, watched = 0
+WHERE id = $1 AND state IN ({_named(lifecycle.origins(Event.LATE))}) AND watched = 1
 """  # noqa: S608 - constants only
 
 _LIVE = "SELECT id FROM workers WHERE state = 'live' AND lease_until > $1"
 _OPEN_OF_ACCOUNT = "SELECT count(*) AS number FROM jobs WHERE account_id = $1 AND finished_at IS NULL"
 _ORPHANED = f"""
-SELECT id FROM jobs WHERE next_poll IS NOT NULL AND keeper NOT IN ({_LIVE}) ORDER BY next_poll LIMIT $2
+SELECT id FROM jobs WHERE watched = 1 AND keeper NOT IN ({_LIVE}) ORDER BY id LIMIT $2
 """  # noqa: S608 - constants only
 _LOCK: dict[Dialect, str] = {"sqlite": "", "postgresql": "FOR UPDATE SKIP LOCKED"}
 _TAKE_OVER = "UPDATE jobs SET keeper = $2 WHERE id {among} RETURNING *"
-_KEPT = "SELECT id FROM jobs WHERE keeper = $1 AND next_poll IS NOT NULL"
+_KEPT = "SELECT id FROM jobs WHERE keeper = $1 AND watched = 1"
 _LOAD = "SELECT * FROM jobs WHERE id {among}"
 
 
 class SqlJobStore:
     """Implements `JobStore`. Every method raises `BankAway` when the database does not answer."""
 
-    def __init__(self, database: Database, stores: Stores = nothing_stored) -> None:
-        """`stores` says of a channel by its name whether what its jobs made is kept by the relay."""
+    def __init__(
+        self, database: Database, stores: Stores = nothing_stored, ended: Callable[[], Any] = lambda: None
+    ) -> None:
+        """`stores` says of a channel by its name whether what its jobs made is kept by the relay; `ended` is called
+        after a job's end was kept, for whoever does what follows it.
+        """
         self._database = database
         self._stores = stores
+        self._ended = ended
 
     async def create(self, job: Job, meters: Sequence[Meter], most_open: int) -> None:
         """See the port. The account's pots are locked before its jobs are counted."""
@@ -100,13 +105,16 @@ class SqlJobStore:
             await outbox.ended(tx, job, event, self._stores)
             return True
 
-        return await self._write(work)
+        done = await self._write(work)
+        if done:
+            self._ended()
+        return done
 
-    async def late(self, job: Job) -> bool:
+    async def unwatch(self, job: Job) -> bool:
         """See the port."""
 
         async def work(tx: Tx) -> bool:
-            return bool(await tx.execute(_LATE, job.id, job.late_at))
+            return bool(await tx.execute(_UNWATCH, job.id, job.late_at))
 
         return await self._write(work)
 
@@ -183,7 +191,8 @@ async def _update(tx: Tx, sql: str, job: Job) -> bool:
 def _page(scope: Scope, wanted: Wanted) -> tuple[str, list[Any]]:
     """By the index of keys or of accounts, which are in the order of time."""
     column, owner = ("account_id", scope.account) if scope.key is None else ("key_id", scope.key)
-    conditions, values = [f"{column} = $1", "account_id = $2", f"state <> '{State.REFUSED}'"], [owner, scope.account]
+    conditions = [f"{column} = $1", "account_id = $2", f"state <> '{State.REFUSED}'"]
+    values: list[Any] = [owner, scope.account]
     if wanted.before is not None:
         values.append(wanted.before)
         conditions.append(f"id < ${len(values)}")

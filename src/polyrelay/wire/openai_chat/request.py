@@ -1,6 +1,5 @@
 """Reads a chat completion request and splices the few bytes an upstream must see differently."""
 
-from collections.abc import Collection
 from typing import ClassVar
 
 import msgspec
@@ -10,7 +9,7 @@ from polyrelay.exchange.call import BillingGroup, Call
 from polyrelay.exchange.operation import Operation
 from polyrelay.exchange.usage import Usage
 from polyrelay.kernel.errors import InvalidRequest
-from polyrelay.wire import echo, members, outline, violations
+from polyrelay.wire import echo, members, openai_json, outline
 from polyrelay.wire.members import Edit, Span, UnreadableError
 from polyrelay.wire.openai_chat import media, replies, schema
 from polyrelay.wire.outline import Outline
@@ -122,8 +121,9 @@ def read(body: bytes, *, billing_extras: bool = False) -> ChatRequest:
     Raises `errors.InvalidRequest` naming the field.
     """
     text = outline.make(body)
-    spans = _scan(text.text)
-    unknown = _unknown(spans, schema.BILLED_FIELDS if billing_extras else schema.PLAIN_FIELDS)
+    spans = openai_json.scan(text.text)
+    known = schema.BILLED_FIELDS if billing_extras else schema.PLAIN_FIELDS
+    unknown = openai_json.unknown(spans, known, _LOOKALIKES)
     marked = text.marked() if text.positions else None
     form, billing = _decode(marked.text if marked else text.text, billing_extras=billing_extras)
     options = form.stream_options
@@ -145,14 +145,6 @@ def read(body: bytes, *, billing_extras: bool = False) -> ChatRequest:
     )
 
 
-def _scan(text: bytes) -> dict[str, Span]:
-    try:
-        return members.scan(text)
-    except UnreadableError as error:
-        message = f"We could not read the JSON body of your request: {error.message}."
-        raise InvalidRequest(message, code=error.code, param=error.key) from None
-
-
 def _scan_options(text: bytes, span: Span) -> dict[str, Span]:
     """Members of `stream_options`, relative to its value. Raises `errors.InvalidRequest` where upstreams may differ."""
     _, start, end = span
@@ -163,39 +155,14 @@ def _scan_options(text: bytes, span: Span) -> dict[str, Span]:
         raise InvalidRequest(f"Invalid 'stream_options': {error.message}.", code=error.code, param=param) from None
     for key in inner.keys() - _OPTION_FIELDS:
         if key.casefold() in _OPTION_FIELDS:
-            raise _lookalike(f"stream_options.{echo.cut(key)}", f"stream_options.{key.casefold()}")
+            raise openai_json.lookalike(f"stream_options.{echo.cut(key)}", f"stream_options.{key.casefold()}")
     return inner
 
 
-def _lookalike(param: str, name: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"Unknown parameter: {param!r}. Did you mean {name!r}?", code="unknown_parameter", param=param
-    )
-
-
-def _unknown(spans: dict[str, Span], known: frozenset[str]) -> Collection[str]:
-    """Members the contract does not name. `Model` beside or instead of `model` is refused: some upstreams match names
-    without regard to case.
-    """
-    if spans.keys() <= known:
-        return ()
-    unknown = spans.keys() - known
-    for key in unknown:
-        name = _LOOKALIKES.get(key.casefold())
-        if name is not None and name in known:
-            raise _lookalike(echo.cut(key), name)
-    return unknown
-
-
 def _decode(text: bytes, *, billing_extras: bool) -> tuple[schema.ChatForm, BillingGroup | None]:
-    try:
-        if not billing_extras:
-            return schema.decode(text), None
-        form = schema.decode_billed(text)
-    except msgspec.ValidationError as error:
-        raise violations.refusal(str(error), schema.SUPPORTED) from None
-    except RecursionError:
-        raise InvalidRequest("The JSON body of your request is nested too deep.", code="nested_too_deep") from None
+    if not billing_extras:
+        return openai_json.decode(schema.PLAIN, text, schema.SUPPORTED), None
+    form = openai_json.decode(schema.BILLED, text, schema.SUPPORTED)
     return form, BillingGroup(form.billing_group, form.source or DEFAULT_SOURCE)
 
 

@@ -224,18 +224,8 @@ SUPPORTED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """The values of every enumeration, by field path without positions."""
 
-_PLAIN = msgspec.json.Decoder(ChatForm)
-_BILLED = msgspec.json.Decoder(BilledChatForm)
+PLAIN = msgspec.json.Decoder(ChatForm)
+BILLED = msgspec.json.Decoder(BilledChatForm)
 PLAIN_FIELDS = frozenset(ChatForm.__struct_encode_fields__)
 BILLED_FIELDS = frozenset(BilledChatForm.__struct_encode_fields__)
 """Top-level names the contract knows."""
-
-
-def decode(text: bytes) -> ChatForm:
-    """The request in `text`. Raises `msgspec.ValidationError` where the contract is not kept."""
-    return _PLAIN.decode(text)
-
-
-def decode_billed(text: bytes) -> BilledChatForm:
-    """The request in `text` with its billing extras. Raises `msgspec.ValidationError`."""
-    return _BILLED.decode(text)

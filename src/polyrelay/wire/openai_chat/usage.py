@@ -10,11 +10,9 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from polyrelay.exchange.usage import Usage
+from polyrelay.wire import counts
 
-_MOST_TOKENS = 10**12
-"""More than any answer can hold: a count above it is not a count."""
-
-Count = Annotated[int, msgspec.Meta(ge=-_MOST_TOKENS, le=_MOST_TOKENS)]
+Count = Annotated[int, msgspec.Meta(ge=-counts.MOST_TOKENS, le=counts.MOST_TOKENS)]
 
 
 class _PromptDetails(msgspec.Struct, gc=False):
@@ -60,7 +58,7 @@ def normalise(stated: Stated) -> Usage | None:
     given = stated.prompt_tokens_details or _NO_PROMPT_DETAILS
     made = stated.completion_tokens_details or _NO_COMPLETION_DETAILS
     hits = (given.cached_tokens, stated.prompt_cache_hit_tokens, stated.cached_tokens)
-    cached, written, audio_in, image_in, video_in, text_in = _split(
+    cached, written, audio_in, image_in, video_in, text_in = counts.split(
         stated.prompt_tokens,
         next((count for count in hits if count is not None), None),
         given.cache_write_tokens,
@@ -68,7 +66,7 @@ def normalise(stated: Stated) -> Usage | None:
         given.image_tokens,
         given.video_tokens,
     )
-    reasoning, audio_out, image_out, text_out = _split(
+    reasoning, audio_out, image_out, text_out = counts.split(
         stated.completion_tokens, made.reasoning_tokens, made.audio_tokens, made.image_tokens
     )
     return Usage(
@@ -115,22 +113,4 @@ def _details(value: object, kind: type[_Details]) -> _Details | None:
 
 
 def _counts(value: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: _count(value.get(name)) for name in names}
-
-
-def _count(value: object) -> int | None:
-    """A count in JSON; some vendors write 5.0."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return int(value) if abs(value) <= _MOST_TOKENS and value == int(value) else None
-
-
-def _split(total: int | None, *parts: int | None) -> list[int]:
-    """Each part, at most what is left of `total` and at least 0; the rest last."""
-    left = max(total or 0, 0)
-    taken = []
-    for part in parts:
-        share = min(max(part or 0, 0), left)
-        taken.append(share)
-        left -= share
-    return [*taken, left]
+    return {name: counts.read(value.get(name)) for name in names}

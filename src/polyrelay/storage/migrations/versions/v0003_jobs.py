@@ -15,9 +15,9 @@ def upgrade() -> None:
     _make_table()
     op.create_index("ix_jobs_account", "jobs", ["account_id", "id"])
     op.create_index("ix_jobs_key", "jobs", ["key_id", "id"])
-    unfinished, polled = sa.text("finished_at IS NULL"), sa.text("next_poll IS NOT NULL")
+    unfinished, watched = sa.text("finished_at IS NULL"), sa.text("watched = 1")
     op.create_index("ix_jobs_open", "jobs", ["account_id"], sqlite_where=unfinished, postgresql_where=unfinished)
-    op.create_index("ix_jobs_polls", "jobs", ["keeper", "next_poll"], sqlite_where=polled, postgresql_where=polled)
+    op.create_index("ix_jobs_watched", "jobs", ["keeper", "id"], sqlite_where=watched, postgresql_where=watched)
     op.execute(f"""
         INSERT INTO workers (id, machine, journal, pid, state, lease_until, started_at)
         VALUES ('jobs', '-', '', 0, 'live', {ENDLESS}, 0)
@@ -61,7 +61,7 @@ def _make_table() -> None:
         sa.Column("accepted_at", sa.Double),
         sa.Column("started_at", sa.Double),
         sa.Column("finished_at", sa.Double),
-        sa.Column("next_poll", sa.Double, comment="null when nobody is to look at it any more"),
+        sa.Column("watched", sa.Integer, nullable=False, comment="whether its keeper is to look at it"),
         sa.Column("late_at", sa.Double, comment="when it had succeeded after all, uncharged and undelivered"),
         sa.CheckConstraint("held >= 0", name="ck_jobs_positive"),
         sa.PrimaryKeyConstraint("id", name="pk_jobs"),

@@ -1,0 +1,1 @@
+"""whisper-asr-webservice (WIRE 4.5)."""

@@ -1,0 +1,52 @@
+"""Which container it is, by its first bytes, and how long it lasts."""
+
+from collections.abc import Callable
+from math import isfinite
+
+from polyrelay.exchange.sound import MOST_SECONDS, Length
+from polyrelay.wire.containers import adts, amr, flac, matroska, mp4, mpeg, ogg, wav
+from polyrelay.wire.containers.media import Media, Read, windows
+
+_WAVES = frozenset({b"RIFF", b"RF64", b"BW64"})
+_MOVIES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"})
+"""Boxes that a file of the ISO family begins with."""
+
+
+def of(read: Read, size: int) -> Length | None:
+    """How long the sound (or film) in a file of `size` bytes lasts; None when its container is not known or does not
+    tell. Reads at most `media.BUDGET_BYTES`. Never raises, whatever the bytes are.
+    """
+    return _sane(_length(Media(read, size)))
+
+
+def delivered(head: bytes, tail: bytes, size: int) -> Length | None:
+    """The same of `size` bytes of a stream of which only these first and last ones are known. For one that broke off,
+    what its part lasts where the format lets that be seen.
+    """
+    return _sane(_length(Media(windows(head, tail, size), size, len(tail))))
+
+
+def _sane(found: Length | None) -> Length | None:
+    return found if found is not None and isfinite(found.seconds) and 0 < found.seconds <= MOST_SECONDS else None
+
+
+def _length(media: Media) -> Length | None:
+    stated = _stating(media)
+    if stated is not None:
+        seconds = stated(media)
+        return None if seconds is None else Length(seconds, guessed=False)
+    if media.read(len(amr.WIDE), 0).startswith((amr.NARROW, amr.WIDE)):
+        return amr.length(media)
+    return mpeg.length(media) or adts.length(media)
+
+
+def _stating(media: Media) -> Callable[[Media], float | None] | None:
+    """Who reads this container, if it is one that says how long it lasts."""
+    magic = media.read(12, 0)
+    if magic[:4] in _WAVES and magic[8:] == b"WAVE":
+        return wav.seconds
+    if magic[4:8] in _MOVIES:
+        return mp4.seconds
+    if media.read(len(flac.MAGIC), mpeg.after_tags(media)) == flac.MAGIC:
+        return flac.seconds
+    return {ogg.MAGIC: ogg.seconds, matroska.MAGIC: matroska.seconds}.get(magic[:4])

@@ -1,0 +1,1 @@
+"""The API of ReActor, an extension of a Stable Diffusion WebUI (WIRE 3.4)."""

@@ -1,0 +1,133 @@
+"""`override_settings`: options of the server that a request sets for itself.
+
+A server has hundreds of options: which folders it writes to, which addresses it fetches, who may log in. A request may
+set those that say how an image is made, and no other.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from polyrelay.kernel.errors import InvalidRequest
+from polyrelay.wire import echo, objects, places
+from polyrelay.wire.members import Span
+
+NAME = "override_settings"
+CHECKPOINT = "sd_model_checkpoint"
+
+ALLOWED = frozenset(
+    {
+        # model
+        CHECKPOINT,
+        "sd_vae",
+        "sd_vae_encode_method",
+        "sd_vae_decode_method",
+        "CLIP_stop_at_last_layers",
+        "extra_networks_default_multiplier",
+        "sdxl_crop_left",
+        "sdxl_crop_top",
+        "sdxl_refiner_low_aesthetic_score",
+        "sdxl_refiner_high_aesthetic_score",
+        # prompt
+        "emphasis",
+        "enable_emphasis",
+        "use_old_emphasis_implementation",
+        "comma_padding_backtrack",
+        "pad_cond_uncond",
+        # sampling
+        "eta_noise_seed_delta",
+        "eta_ddim",
+        "eta_ancestral",
+        "ddim_discretize",
+        "s_churn",
+        "s_tmin",
+        "s_tmax",
+        "s_noise",
+        "s_min_uncond",
+        "sigma_min",
+        "sigma_max",
+        "rho",
+        "sd_noise_schedule",
+        "sgm_noise_multiplier",
+        "skip_early_cond",
+        "always_discard_next_to_last_sigma",
+        "use_old_karras_scheduler_sigmas",
+        "no_dpmpp_sde_batch_determinism",
+        "uni_pc_variant",
+        "uni_pc_skip_type",
+        "uni_pc_order",
+        "uni_pc_lower_order_final",
+        "randn_source",
+        "token_merging_ratio",
+        "token_merging_ratio_img2img",
+        "token_merging_ratio_hr",
+        "upcast_attn",
+        "hires_fix_use_firstpass_conds",
+        # img2img and what is done to an image afterwards
+        "img2img_color_correction",
+        "img2img_background_color",
+        "img2img_extra_noise",
+        "img2img_fix_steps",
+        "initial_noise_multiplier",
+        "inpainting_mask_weight",
+        "upscaler_for_img2img",
+        "ESRGAN_tile",
+        "ESRGAN_tile_overlap",
+        "face_restoration",
+        "face_restoration_model",
+        "code_former_weight",
+        # the answer
+        "samples_format",
+        "jpeg_quality",
+        "webp_lossless",
+        "add_model_hash_to_info",
+        "add_model_name_to_info",
+    }
+)
+
+
+class Overrides(msgspec.Struct, frozen=True, gc=False):
+    """`text` of the object as it came, empty when there is none; `spans` of its members; the checkpoint it names."""
+
+    text: bytes = b""
+    spans: Mapping[str, Span] = {}
+    checkpoint: str | None = None
+
+    def with_checkpoint(self, checkpoint: str) -> bytes:
+        """The object that names `checkpoint`, every other byte as it came."""
+        value = msgspec.json.encode(checkpoint)
+        if CHECKPOINT in self.spans:
+            _, start, end = self.spans[CHECKPOINT]
+            return self.text[:start] + value + self.text[end:]
+        member = b'"%b":%b' % (CHECKPOINT.encode(), value)
+        return b"{%b,%b" % (member, self.text.lstrip()[1:]) if self.spans else b"{%b}" % member
+
+
+def read(raw: msgspec.Raw) -> Overrides:
+    """The settings a request overrides. Raises `errors.InvalidRequest` naming the one that it may not."""
+    text = bytes(raw)
+    if text == b"null":
+        return Overrides()
+    spans = objects.within(text, NAME, ALLOWED)
+    for name, span in spans.items():
+        path = f"{NAME}.{echo.cut(name)}"
+        if name not in ALLOWED:
+            raise InvalidRequest(
+                f"Unknown parameter: '{path}'. It is not for requests.", code="unknown_parameter", param=path
+            )
+        value = places.decoded(objects.text_of(text, span), path)
+        if isinstance(value, dict | list):
+            raise InvalidRequest(f"Invalid type for '{path}': expected one value.", code="invalid_type", param=path)
+        if name != CHECKPOINT:  # the relay puts its own name of it in this place
+            places.refuse_any(value, path)
+    return Overrides(text, spans, _checkpoint(text, spans))
+
+
+def _checkpoint(text: bytes, spans: Mapping[str, Span]) -> str | None:
+    if CHECKPOINT not in spans:
+        return None
+    path = f"{NAME}.{CHECKPOINT}"
+    found = places.decoded(objects.text_of(text, spans[CHECKPOINT]), path)
+    if found is not None and not isinstance(found, str):
+        raise InvalidRequest(f"Invalid type for '{path}': expected a string.", code="invalid_type", param=path)
+    return found or None

@@ -1,0 +1,1 @@
+"""whisper-asr-webservice: `/asr` and `/detect-language` (WIRE 4.5)."""

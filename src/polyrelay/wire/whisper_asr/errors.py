@@ -1,0 +1,64 @@
+"""Refusals in FastAPI's shape: `{"detail": ...}`, a list of what is wrong with each field or one sentence.
+
+A field that is wrong is 422, as the service has it; the other statuses, and what says when to retry, are the relay's.
+"""
+
+import math
+from typing import Any
+
+import msgspec
+
+from polyrelay.kernel.errors import InvalidRequest, Refusal
+
+HeaderPairs = tuple[tuple[bytes, bytes], ...]
+
+_JSON = (b"content-type", b"application/json")
+_UNPROCESSABLE = 422
+_PLACES = ("query", "body")
+_KINDS = {"missing_required_parameter": "missing"}
+"""pydantic's names for codes of ours that have one."""
+
+
+class _Native(msgspec.Struct, gc=False):
+    detail: str | list[Any]
+
+
+_NATIVE = msgspec.json.Decoder(_Native)
+
+
+def render(refusal: Refusal) -> tuple[int, HeaderPairs, bytes]:
+    """Status, headers and body. `retry-after` is in whole seconds, rounded up (RFC 9110 10.2.3)."""
+    headers: list[tuple[bytes, bytes]] = [_JSON]
+    if refusal.retry_after is not None:
+        headers.append((b"retry-after", b"%d" % math.ceil(max(refusal.retry_after, 0.0))))
+    if refusal.final:
+        headers.append((b"x-should-retry", b"false"))
+    status = _UNPROCESSABLE if _blames_a_field(refusal) else refusal.status
+    return status, (*headers, *refusal.headers), _body(refusal)
+
+
+def frame(refusal: Refusal) -> bytes:
+    """`refusal` inside a stream that has begun: the protocol has none, so this is what a data frame would be."""
+    return b"data: " + _body(refusal) + b"\n\n"
+
+
+def is_native(body: bytes) -> bool:
+    """Whether an upstream's error body is already in FastAPI's shape."""
+    try:
+        _NATIVE.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def _blames_a_field(refusal: Refusal) -> bool:
+    return isinstance(refusal, InvalidRequest) and refusal.param is not None
+
+
+def _body(refusal: Refusal) -> bytes:
+    if not _blames_a_field(refusal):
+        return msgspec.json.encode({"detail": refusal.message})
+    place, dot, name = (refusal.param or "").partition(".")
+    where = [place, name] if dot and place in _PLACES else ["body", refusal.param]
+    kind = _KINDS.get(refusal.code or "", refusal.code or "value_error")
+    return msgspec.json.encode({"detail": [{"type": kind, "loc": where, "msg": refusal.message}]})

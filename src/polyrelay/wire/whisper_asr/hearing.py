@@ -1,0 +1,41 @@
+"""The service as other protocols put their requests to it: always in JSON, from which any format can be made."""
+
+from urllib.parse import urlencode
+
+from polyrelay.exchange.transcript import Transcript, Wish
+from polyrelay.exchange.upload import Segment
+from polyrelay.wire import transcripts
+from polyrelay.wire.hearing import Asked
+from polyrelay.wire.multipart.form import Form
+
+FILE = "audio_file"
+
+
+class ServiceHearing:
+    """Implements `hearing.Hearing`."""
+
+    def asked(self, wish: Wish, form: Form, file: str, model: str) -> Asked:
+        """The file alone, and the rest as a query. The service has one model, and no name for it."""
+        del model
+        query = {
+            "output": "json",
+            "task": "translate" if wish.translate else "transcribe",
+            "encode": "true",
+            "language": wish.language,
+            "initial_prompt": wish.prompt,
+            "word_timestamps": "true" if wish.words else None,
+        }
+        return Asked(only(form, file), urlencode({name: value for name, value in query.items() if value is not None}))
+
+    def heard(self, body: bytes) -> Transcript | None:
+        """The JSON of any of its engines."""
+        return transcripts.read(body)
+
+
+def only(form: Form, file: str) -> list[Segment]:
+    """A form with that file alone, under the service's name for it."""
+    others = {part.name for part in form.parts} - {file}
+    return form.edit(drop=others, rename={} if file == FILE else {file: FILE})
+
+
+HEARING = ServiceHearing()
