@@ -67,6 +67,7 @@ def _channel(channel: ChannelSettings, path: KeyPath, environ: Mapping[str, str]
         proxy=channel.proxy,
         http2=channel.http2,
         ca_file=channel.ca_file,
+        stores=channel.artefacts == "store",
         drains=profile.drains if channel.client_gone is None else channel.client_gone == "drain",
         concurrency=profile.concurrency if channel.concurrency is None else channel.concurrency,
         waiting=channel.waiting,

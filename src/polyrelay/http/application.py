@@ -19,7 +19,9 @@ from uvicorn._types import (
     Scope,
 )
 
+from polyrelay.http.artefacts import Artefacts
 from polyrelay.http.ports import Answered, Billing, Directory, Jobs, Lists, Unready
+from polyrelay.jobs.artefacts import ROOT as ARTEFACTS
 from polyrelay.kernel import errors
 from polyrelay.service.ports import HeaderList
 from polyrelay.wire import openai_errors as wire_errors
@@ -52,13 +54,16 @@ class Application:
         billing: Billing | None = None,
         lists: Lists | None = None,
         jobs: Jobs | None = None,
+        webhooks: Billing | None = None,
+        artefacts: Artefacts | None = None,
     ) -> None:
-        """Without `billing` and `jobs`, as in a relay that keeps no books, or `lists`, their routes are unknown."""
+        """Without `billing` and `jobs`, as in a relay that keeps no books, or the others, their routes are unknown."""
         self._jobs = jobs
         self._directory = directory
         self._unready = unready
-        self._billing = billing
+        self._own = [each for each in (billing, webhooks) if each is not None]
         self._lists = lists
+        self._artefacts = artefacts
         self._make_control = control
         self._control: ASGI3Application | None = None
 
@@ -74,6 +79,9 @@ class Application:
             return
         if self._jobs is not None and self._jobs.serves(scope["path"]):
             await _converse(self._jobs, scope, receive, send)
+            return
+        if self._artefacts is not None and scope["path"].startswith(ARTEFACTS):
+            await self._artefacts(scope, receive, self._identified(scope, send))
             return
         answer = self._answer(scope)
         status, headers, body = answer if isinstance(answer, tuple) else await answer
@@ -120,8 +128,9 @@ class Application:
             return self._ready
         if path == MODELS:
             return self._directory.models
-        if self._billing is not None and self._billing.serves(path):
-            return partial(self._billing.answer, path, query)
+        for own in self._own:
+            if own.serves(path):
+                return partial(own.answer, path, query)
         name = path.removeprefix(MODELS + "/")
         if name and name != path:
             return lambda headers, peer: self._directory.model(name, headers, peer)

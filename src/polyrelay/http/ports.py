@@ -100,7 +100,7 @@ class Jobs(Protocol):
 
 
 class Billing(Protocol):
-    """What a client may ask about its own money."""
+    """What a client may ask about what is its own: its money, its webhooks."""
 
     def serves(self, path: str) -> bool:
         """Whether `path` is one of its routes."""

@@ -310,6 +310,74 @@ Index(
     postgresql_where=jobs.c.watched == 1,
 )
 
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("id", String(40), primary_key=True, comment="webhook-id; made of the job's id, so that it is once"),
+    Column("job_id", String(40), nullable=False),
+    Column("account_id", String(40), nullable=False),
+    Column("key_id", String(40), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("state", String(12), nullable=False, comment="pending, delivered or failed"),
+    Column("attempts", Integer, nullable=False, server_default="0", comment="begun; one may have been cut"),
+    Column("next_at", Double, comment="when it is due, or its lease ends; null once it is over"),
+    Column("created_at", Double, nullable=False),
+    Column("finished_at", Double),
+)
+Index(
+    "ix_webhook_deliveries_due",
+    webhook_deliveries.c.next_at,
+    sqlite_where=webhook_deliveries.c.next_at.is_not(None),
+    postgresql_where=webhook_deliveries.c.next_at.is_not(None),
+)
+Index("ix_webhook_deliveries_account", webhook_deliveries.c.account_id, webhook_deliveries.c.id)
+Index("ix_webhook_deliveries_finished", webhook_deliveries.c.finished_at)
+
+webhook_attempts = Table(
+    "webhook_attempts",
+    metadata,
+    Column("delivery_id", ForeignKey(webhook_deliveries.c.id), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("status", Integer),
+    Column("error", String(300)),
+)
+
+artefacts = Table(
+    "artefacts",
+    metadata,
+    Column("id", String(40), primary_key=True, comment="made of the job's id and a number"),
+    Column("job_id", String(40), nullable=False),
+    Column("account_id", String(40), nullable=False),
+    Column("slot", String(20), nullable=False, comment="its place in the job's result"),
+    Column("state", String(12), nullable=False, comment="wanted, stored or failed"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_at", Double, comment="when it is to be fetched, or its lease ends; null once it is over"),
+    Column("error", String(300), comment="of the latest attempt"),
+    Column("name", String(40)),
+    Column("size", BigInteger),
+    Column("media_type", String(40)),
+    Column("digest", String(64), comment="SHA-256 in hexadecimal digits"),
+    Column("place", String(12)),
+    Column("created_at", Double, nullable=False),
+    Column("stored_at", Double),
+    Column("expires_at", Double, comment="when it is deleted"),
+)
+Index("ix_artefacts_job", artefacts.c.job_id)
+Index(
+    "ix_artefacts_due",
+    artefacts.c.next_at,
+    sqlite_where=artefacts.c.next_at.is_not(None),
+    postgresql_where=artefacts.c.next_at.is_not(None),
+)
+Index(
+    "ix_artefacts_expired",
+    artefacts.c.expires_at,
+    sqlite_where=artefacts.c.expires_at.is_not(None),
+    postgresql_where=artefacts.c.expires_at.is_not(None),
+)
+
 
 def _uses() -> tuple[Column[Any], ...]:
     """Of one account, project, key, model and channel: what an hour or a day adds up to."""

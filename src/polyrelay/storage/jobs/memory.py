@@ -16,6 +16,7 @@ from polyrelay.service.bank import LeaseLost, Row
 from polyrelay.service.jobs.ports import Crowded, Scope, Wanted
 from polyrelay.storage.books.bank import return_to
 from polyrelay.storage.books.memory_bank import BooksBroken, MemoryBank
+from polyrelay.storage.delivery.memory import MemoryDeliveryStore
 from polyrelay.storage.jobs import holds
 
 
@@ -25,6 +26,8 @@ class MemoryJobStore:
 
     bank: MemoryBank
     jobs: dict[ExchangeId, Job] = field(default_factory=dict)
+    deliveries: MemoryDeliveryStore | None = None
+    """Learns of every end."""
 
     async def create(self, job: Job, meters: Sequence[Meter], most_open: int) -> None:
         """See the port."""
@@ -60,6 +63,8 @@ class MemoryJobStore:
             found = self.bank.found(job.payer.meters, JOBS)
             return_to(found, [(meter, rest) for meter in job.payer.meters], JOBS)
             self.bank.write(found, JOBS)
+        if self.deliveries is not None:
+            self.deliveries.ended(job, event)
         return self._replace(job, lifecycle.origins(event))
 
     async def unwatch(self, job: Job) -> bool:

@@ -1,6 +1,6 @@
 """Jobs in SQLite or PostgreSQL: the port `service.jobs.ports.JobStore`."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from polyrelay.jobs import lifecycle
@@ -12,6 +12,8 @@ from polyrelay.service.bank import BankAway, LeaseLost
 from polyrelay.service.bank import Row as Exchange
 from polyrelay.service.jobs.ports import Crowded, Scope, Wanted
 from polyrelay.storage.access import keys
+from polyrelay.storage.delivery import outbox
+from polyrelay.storage.delivery.outbox import Stores, nothing_stored
 from polyrelay.storage.jobs import holds, rows
 from polyrelay.storage.jobs.holds import is_shown
 from polyrelay.storage.jobs.rows import CHANGING, FIXED
@@ -59,8 +61,15 @@ _LOAD = "SELECT * FROM jobs WHERE id {among}"
 class SqlJobStore:
     """Implements `JobStore`. Every method raises `BankAway` when the database does not answer."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, stores: Stores = nothing_stored, ended: Callable[[], Any] = lambda: None
+    ) -> None:
+        """`stores` says of a channel by its name whether what its jobs made is kept by the relay; `ended` is called
+        after a job's end was kept, for whoever does what follows it.
+        """
         self._database = database
+        self._stores = stores
+        self._ended = ended
 
     async def create(self, job: Job, meters: Sequence[Meter], most_open: int) -> None:
         """See the port. The account's pots are locked before its jobs are counted."""
@@ -94,9 +103,13 @@ class SqlJobStore:
             if not await _update(tx, _END[event], job):
                 return False
             await holds.end(tx, row, job.payer.meters, job.held)
+            await outbox.ended(tx, job, event, self._stores)
             return True
 
-        return await self._write(work)
+        done = await self._write(work)
+        if done:
+            self._ended()
+        return done
 
     async def unwatch(self, job: Job) -> bool:
         """See the port."""
