@@ -293,10 +293,10 @@ def test_a_form_without_its_image_is_refused(client: openai.OpenAI, served: Rela
 def test_each_call_takes_its_kind_of_body_only(served: RelayProcess, call: str) -> None:
     head = {"authorization": f"Bearer {served.key}"}
     url = f"{served.base_url}/images/{call}"
-    form = call == "generations"
-    answer = (
-        http.post(url, headers=head, files={"prompt": (None, "a")}) if form else http.post(url, headers=head, json={})
-    )
+    if call == "generations":
+        answer = http.post(url, headers=head, files={"prompt": (None, "a")})
+    else:
+        answer = http.post(url, headers=head, json={})
     assert (answer.status_code, answer.json()["error"]["code"]) == (415, "unsupported_media_type")
 
 
