@@ -7,14 +7,12 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any, NamedTuple
-from unittest.mock import patch
+from typing import Any
 
 import pytest
 
-from polyrelay.cli.main import main
+from support.commands import Done, command, document
 from support.processes import RelayProcess, Vendor, channel, relay, until
 
 ACCOUNT = "test"
@@ -36,31 +34,6 @@ def served(sandbox: Vendor, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             assert process.ask().status_code == 200
         until(lambda: len(tell(process, "charges", "list")["data"]) == 3, 30)
         yield process
-
-
-class Done(NamedTuple):
-    """How a command ended, and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-
-def command(*words: str) -> Done:
-    """The command in this process: a new one takes seconds, most of them for imports. One test below starts one."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with patch.object(sys, "argv", ["polyrelay", *words]), redirect_stdout(out), redirect_stderr(err):
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 0
-    return Done(code, out.getvalue(), err.getvalue())
-
-
-def document(*words: str) -> Any:
-    done = command(*words, "--json")
-    assert done.code == 0, done
-    return json.loads(done.out)
 
 
 def tell(process: RelayProcess, *words: str) -> Any:

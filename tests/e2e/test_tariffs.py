@@ -151,6 +151,15 @@ def test_a_call_is_worked_out_with_its_hold(folder: Path) -> None:
     assert "no multiplier" in refused(folder, "tariffs", "explain", "fast", "--group", "none")
 
 
+def test_a_call_that_is_counted_in_images_is_worked_out_too(folder: Path) -> None:
+    polyrelay("tariffs", "set", '{"model": "sd", "sell": {"per_megapixel_step": "0.0002"}}', cwd=folder)
+    found = polyrelay(
+        "tariffs", "explain", "sd", "--images", "2", "--size", "512x512", "--megapixel-steps", "11", cwd=folder
+    )
+    assert [(line["bucket"], line["quantity"]) for line in found["lines"]] == [("megapixel_steps", 11)]
+    assert (found["amount"], found["hold"]["amount"]) == ("0.002200000", "0.002200000")
+
+
 def test_a_key_is_made_in_a_project_that_exists_with_tags(folder: Path) -> None:
     polyrelay("accounts", "create", "acme", cwd=folder)
     in_project = ("keys", "create", "--account", "acme", "--project", "web")

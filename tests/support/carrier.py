@@ -121,7 +121,7 @@ async def serve(spool: Path, upstreams: list[str]) -> None:
     server = http_server.build(ServerSettings(port=0), context, EchoApplication())
     port = server.bind()
     serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn tells of it by a flag
+    while not server.started:  # noqa: ASYNC110 - a flag of uvicorn's
         await asyncio.sleep(0.005)
     print(port, flush=True)  # noqa: T201 - read by whoever started it
     await serving

@@ -249,3 +249,26 @@ def test_pycurl_knows_the_numbers_that_have_no_name() -> None:
     curl.setopt(options.SUPPRESS_CONNECT_HEADERS, 1)
     curl.setopt(options.DISALLOW_USERNAME_IN_URL, 1)
     curl.close()
+
+
+def test_a_get_has_no_body_and_leaves_no_trace_on_its_handle() -> None:
+    seen: list[tuple[str, str | None, bytes]] = []
+
+    async def handle(connection: Connection) -> None:
+        while (request := await connection.request()) is not None:
+            seen.append((request.line, request.headers.get("content-length"), request.body))
+            await connection.answer()
+
+    async def main() -> None:
+        async with listen(handle) as server, sender() as client:
+            for method, body in (("GET", b""), ("POST", b"{}"), ("GET", b""), ("POST", b"[1]")):
+                assert (await client.fetch(f"{server.base}/x?y=1", body, method=method)).calls[-1] == "ended"
+            assert client.client.idle_handles == 1
+
+    run(main())
+    assert seen == [
+        ("GET /x?y=1 HTTP/1.1", None, b""),
+        ("POST /x?y=1 HTTP/1.1", "2", b"{}"),
+        ("GET /x?y=1 HTTP/1.1", None, b""),
+        ("POST /x?y=1 HTTP/1.1", "3", b"[1]"),
+    ]

@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 Answered = tuple[int, Headers, bytes]
 """Status, headers and body of a whole answer."""
 
-KEPT_SECONDS = 1.5
+KEPT_SECONDS = 1.0
 """How long an answer is kept; clients show progress once a second or so."""
 
 PATIENCE_SECONDS = 5.0

@@ -67,6 +67,10 @@ class ChannelSettings:
     scripts: tuple[str, ...] = ("controlnet",)
     """Always-on scripts of a Stable Diffusion server that clients may use, by name in any case. What a script does with
     its arguments is its own affair, but for those of `controlnet` and `reactor`, which are checked."""
+    poll_seconds: float = 0.0
+    """Between two questions how a job is that this channel has taken on. 0 takes `jobs.pace_seconds`."""
+    artefacts: str = "pass"
+    """What jobs of this channel made: `pass` clients the upstream's addresses, or `store` it (see `[artefacts]`)."""
     http2: bool = True
     """Offer HTTP/2 to https upstreams. Turn off for a vendor whose HTTP/2 misbehaves."""
     ca_file: str | None = None

@@ -1,10 +1,11 @@
 """A large JSON body without its long base64 runs, so that 20 MB of image cost one memchr instead of a parse.
 
-Why cutting is sound. A cut begins right after one of `MARKERS` and holds neither a quote nor a backslash.
+Why cutting is sound. A cut begins right after one of the markers and holds neither a quote nor a backslash.
 Each marker ends inside a JSON string, or the text is not JSON with or without the cut: `;base64,` can only stand in a
 string, and the three quotes of `"data":"` either open, close and open one (with the first quote escaped: stay, close
-and open) or leave a bare `data` or `:` outside of any. Bytes without quote and backslash never leave a string, so the
-outline is in the same lexical state before and after a cut, and both texts have the same members.
+and open) or leave a bare `data` or `:` outside of any; likewise the quote of `"iVBORw0KGgo` opens one, is escaped, or
+leaves a bare word. Bytes without quote and backslash never leave a string, so the outline is in the same lexical state
+before and after a cut, and both texts have the same members.
 The cut bytes themselves are not looked at: base64 is the vendor's to judge.
 """
 
@@ -23,10 +24,13 @@ SHORTEST_CUT = 64 * 1024
 MARKERS = (b";base64,", b'"data":"', b'"data": "')
 """Data URLs (images, files, video) and the `data` member of `input_audio`, compact and spaced."""
 
+BARE_IMAGES = (b";base64,", b'"iVBORw0KGgo', b'"/9j/', b'"UklGR')
+"""Data URLs, and strings that are a PNG, JPEG or WebP in base64 from their first character on."""
+
 MOST_MISSES = 4096
 """Markers without a long run after them before cutting is given up: such a body is parsed sooner than outlined."""
 
-_OVERLAP = max(map(len, MARKERS)) - 1
+_OVERLAP = max(map(len, MARKERS + BARE_IMAGES)) - 1
 
 
 class Outline(msgspec.Struct, frozen=True, gc=False):
@@ -71,11 +75,11 @@ class Marked(msgspec.Struct, frozen=True, gc=False):
         return hidden
 
 
-def make(body: bytes) -> Outline:
+def make(body: bytes, markers: tuple[bytes, ...] = MARKERS) -> Outline:
     """The outline of `body`; the body itself when it is small or has nothing to cut. Linear in the body's length."""
     if len(body) < OUTLINE_FROM:
         return Outline(body)
-    cuts = _cuts(body)
+    cuts = _cuts(body, markers)
     if not cuts:
         return Outline(body)
     view = memoryview(body)
@@ -87,7 +91,7 @@ def make(body: bytes) -> Outline:
     )
 
 
-def _cuts(body: bytes) -> list[tuple[int, int]]:
+def _cuts(body: bytes, markers: tuple[bytes, ...]) -> list[tuple[int, int]]:
     """Start and end of every run to cut, in order.
 
     Works in windows no longer than a cut, so that a marker is never searched for inside a long run; the next quote and
@@ -99,7 +103,7 @@ def _cuts(body: bytes) -> list[tuple[int, int]]:
     resume = misses = 0
     while resume < size and misses < MOST_MISSES:
         window, resume = resume, resume + SHORTEST_CUT
-        for start in _marks(body, window, resume + _OVERLAP):
+        for start in _marks(body, markers, window, resume + _OVERLAP):
             if quote < start:
                 quote = _find(body, b'"', start)
             if backslash < start:
@@ -113,10 +117,10 @@ def _cuts(body: bytes) -> list[tuple[int, int]]:
     return cuts
 
 
-def _marks(body: bytes, start: int, stop: int) -> list[int]:
+def _marks(body: bytes, markers: tuple[bytes, ...], start: int, stop: int) -> list[int]:
     """Where the markers within `start:stop` end, in order."""
     found: list[int] = []
-    for marker in MARKERS:
+    for marker in markers:
         at = body.find(marker, start, stop)
         while at >= 0:
             found.append(at + len(marker))

@@ -82,6 +82,16 @@ def test_images_of_unknown_size_count_at_the_dearest_row() -> None:
     assert (held("auto", "auto"), held("big", None), held("big", "standard"), held("small", "hd")) == (6, 6, 4, 2)
 
 
+def test_rows_behind_one_that_is_sure_to_match_do_not_count() -> None:
+    table = sheet({"per_image": [{"size": "small", "price": "1"}, {"quality": "hd", "price": "2"}, {"price": "9"}]})
+
+    def held(size: str, quality: str) -> int:
+        call = Call("m", False, 100, demand=Demand(images=(ImageCount(size, quality, 1),)))
+        return estimate.bound(call, quoted(table)).amount // money.NANOS_PER_UNIT
+
+    assert (held("small", "auto"), held("big", "hd"), held("auto", "hd"), held("big", "auto")) == (1, 2, 2, 9)
+
+
 def test_each_image_by_tokens_is_held_at_the_most_one_may_take() -> None:
     call = Call("m", False, 0, choices=3, demand=Demand(images=(ImageCount("auto", "auto", 3),)))
     assert estimate.bound(call, quoted()).output == MADE_IMAGE_TOKENS

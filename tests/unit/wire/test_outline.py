@@ -28,6 +28,25 @@ def test_long_runs_are_cut_and_members_found_again(lead: bytes) -> None:
     assert located(body) == {"first": b"1", "a": value, "b": value, "last": b"[2]"}
 
 
+@pytest.mark.parametrize("marker", outline.BARE_IMAGES)
+def test_strings_that_are_an_image_from_their_beginning_are_cut_where_that_is_asked(marker: bytes) -> None:
+    value = (b'"' if marker.startswith(b";") else b"") + marker + BIG + b'"'
+    body = b'{"a":' + value + b',"b":[' + value + b"]}"
+    made = outline.make(body, outline.BARE_IMAGES)
+    assert len(made.text) < 100
+    spans = members.scan(made.text)
+    assert [body[made.locate(start) : made.locate(end)] for _, start, end in spans.values()] == [
+        value,
+        b"[" + value + b"]",
+    ]
+
+
+@pytest.mark.parametrize("lead", [b'{"a":"x"iVBORw0KGgo', b'{"a":"x"/9j/', b'{"a":1,"b""UklGR'])
+def test_a_bare_word_is_no_image(lead: bytes) -> None:
+    with pytest.raises(members.UnreadableError):
+        members.scan(outline.make(lead + BIG + b'"}', outline.BARE_IMAGES).text)
+
+
 def test_markers_within_a_cut_do_not_matter() -> None:
     value = b'"data:x;base64,' + BIG + b";base64," + BIG + b'"'
     assert located(b'{"a":' + value + b',"b":2}') == {"a": value, "b": b"2"}

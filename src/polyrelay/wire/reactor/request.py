@@ -6,8 +6,9 @@ from polyrelay.exchange.call import Call, Demand
 from polyrelay.exchange.operation import Operation
 from polyrelay.exchange.usage import ImageCount, Usage
 from polyrelay.kernel.errors import InvalidRequest
-from polyrelay.wire import inline_images, members, objects, places, violations
+from polyrelay.wire import inline_images, members, objects, outline, places, violations
 from polyrelay.wire.members import Span
+from polyrelay.wire.outline import Outline
 from polyrelay.wire.reactor import schema
 from polyrelay.wire.spoken import JSON, Seen, Sent, Upstream, WholeReply
 
@@ -23,10 +24,11 @@ _ONE_IMAGE = (ImageCount(None, None, 1),)
 
 
 class SwapRequest(msgspec.Struct, frozen=True, gc=False):
-    """A request that keeps the contract; `spans` are of the members of `body`."""
+    """A request that keeps the contract; `text` is the outline of `body`, and `spans` are of its members."""
 
     body: bytes
     call: Call
+    text: Outline
     spans: dict[str, Span]
 
     @property
@@ -39,9 +41,11 @@ class SwapRequest(msgspec.Struct, frozen=True, gc=False):
         del upstream, cap
         edits = members.without(self.spans, _FILES)
         if model != MODEL and "model" not in self.spans:
-            opening = self.body.index(b"{") + 1
+            opening = self.text.text.index(b"{") + 1
             edits.insert(0, (opening, opening, b'"model":%b,' % msgspec.json.encode(model)))
-        return Sent(operation, members.splice(self.body, edits), REPLY)
+        locate = self.text.locate
+        mapped = [(locate(start), locate(end), new) for start, end, new in edits]
+        return Sent(operation, members.splice(self.body, mapped), REPLY)
 
     def unstated(self, delivered: int, cap: int | None) -> Usage:
         """The one image: it was made, whether or not it was all taken."""
@@ -76,8 +80,9 @@ REPLY = Swapped()
 
 def read(body: bytes) -> SwapRequest:
     """Check `body` against the contract. Raises `errors.InvalidRequest` naming the field."""
-    spans = objects.of_body(body, schema.FIELDS)
-    form = _decode(body)
+    text = outline.make(body, outline.BARE_IMAGES)
+    spans = objects.of_body(text.text, schema.FIELDS)
+    form = _decode(text.text)
     _refuse_files(form)
     has_source = inline_images.check(form.source_image, "source_image")
     if not inline_images.check(form.target_image, "target_image"):
@@ -85,7 +90,7 @@ def read(body: bytes) -> SwapRequest:
     if not has_source and form.select_source != _FACE_MODEL:
         raise _missing("source_image")
     call = Call(MODEL, stream=False, input_bytes=0, demand=Demand(images=_ONE_IMAGE), capped=False)
-    return SwapRequest(body, call, spans)
+    return SwapRequest(body, call, text, spans)
 
 
 def _decode(body: bytes) -> schema.Form:

@@ -10,7 +10,7 @@ import msgspec
 
 from polyrelay.kernel.errors import InvalidRequest
 from polyrelay.wire import echo, objects, places
-from polyrelay.wire.members import Span
+from polyrelay.wire.members import Edit, Span
 
 NAME = "override_settings"
 CHECKPOINT = "sd_model_checkpoint"
@@ -87,20 +87,21 @@ ALLOWED = frozenset(
 
 
 class Overrides(msgspec.Struct, frozen=True, gc=False):
-    """`text` of the object as it came, empty when there is none; `spans` of its members; the checkpoint it names."""
+    """`spans` of its members, relative to the object, and the checkpoint it names; nothing when there is none."""
 
-    text: bytes = b""
     spans: Mapping[str, Span] = {}
     checkpoint: str | None = None
 
-    def with_checkpoint(self, checkpoint: str) -> bytes:
-        """The object that names `checkpoint`, every other byte as it came."""
+    def edit(self, start: int, end: int, checkpoint: str) -> Edit:
+        """The edit that makes the object from `start` to `end` name `checkpoint`."""
         value = msgspec.json.encode(checkpoint)
         if CHECKPOINT in self.spans:
-            _, start, end = self.spans[CHECKPOINT]
-            return self.text[:start] + value + self.text[end:]
+            _, first, last = self.spans[CHECKPOINT]
+            return start + first, start + last, value
         member = b'"%b":%b' % (CHECKPOINT.encode(), value)
-        return b"{%b,%b" % (member, self.text.lstrip()[1:]) if self.spans else b"{%b}" % member
+        if self.spans:
+            return start + 1, start + 1, member + b","
+        return start, end, b"{%b}" % member
 
 
 def read(raw: msgspec.Raw) -> Overrides:
@@ -120,7 +121,7 @@ def read(raw: msgspec.Raw) -> Overrides:
             raise InvalidRequest(f"Invalid type for '{path}': expected one value.", code="invalid_type", param=path)
         if name != CHECKPOINT:  # the relay puts its own name of it in this place
             places.refuse_any(value, path)
-    return Overrides(text, spans, _checkpoint(text, spans))
+    return Overrides(spans, _checkpoint(text, spans))
 
 
 def _checkpoint(text: bytes, spans: Mapping[str, Span]) -> str | None:

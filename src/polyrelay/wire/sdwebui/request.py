@@ -11,8 +11,9 @@ from polyrelay.exchange.call import Call
 from polyrelay.exchange.operation import Operation
 from polyrelay.exchange.usage import Usage
 from polyrelay.kernel.errors import InvalidRequest
-from polyrelay.wire import inline_images, members, objects, violations
+from polyrelay.wire import inline_images, members, objects, outline, violations
 from polyrelay.wire.members import Edit, Span
+from polyrelay.wire.outline import Outline
 from polyrelay.wire.sdwebui import options, replies, schema, scripts, work
 from polyrelay.wire.sdwebui.options import Overrides
 from polyrelay.wire.sdwebui.work import Work
@@ -27,14 +28,15 @@ _CHECKPOINTS = {"refiner_checkpoint": ("", "None"), "hr_checkpoint_name": ("", "
 
 
 class ImageRequest(msgspec.Struct, frozen=True, gc=False):
-    """A request that keeps the contract. `spans` are of the members of `body`; `fixes` are edits that no upstream
-    changes; `scripts` the always-on scripts it asks for, in lower case.
+    """A request that keeps the contract. `text` is the outline of `body`, and `spans` are of its members; `fixes` are
+    edits that no upstream changes; `scripts` the always-on scripts it asks for, in lower case.
     """
 
     operation: Operation
     body: bytes
     call: Call
     work: Work
+    text: Outline
     spans: dict[str, Span]
     overrides: Overrides
     scripts: tuple[str, ...]
@@ -61,26 +63,26 @@ class ImageRequest(msgspec.Struct, frozen=True, gc=False):
 
     def _body(self, checkpoint: str) -> bytes:
         """The body that asks for `checkpoint`, every other byte the client's own."""
-        wanted = self.overrides.with_checkpoint(checkpoint)
         edits = list(self.fixes)
         if options.NAME in self.spans:
             _, start, end = self.spans[options.NAME]
-            edits += [(start, end, wanted), *members.without(self.spans, {"model"})]
+            edits += [self.overrides.edit(start, end, checkpoint), *members.without(self.spans, {"model"})]
         else:
+            _, _, wanted = self.overrides.edit(0, 0, checkpoint)
             member = b'"%b":%b' % (options.NAME.encode(), wanted)
-            if "model" in self.spans:
-                key, _, end = self.spans["model"]
-                edits.append((key, end, member))
-            else:
-                opening = self.body.index(b"{") + 1
-                edits.append((opening, opening, member + (b"," if self.spans else b"")))
-        return members.splice(self.body, sorted(edits))
+            opening = self.text.text.index(b"{") + 1
+            key, _, end = self.spans.get("model", (opening, opening, opening))
+            comma = b"," if self.spans and "model" not in self.spans else b""
+            edits.append((key, end, member + comma))
+        locate = self.text.locate
+        return members.splice(self.body, [(locate(start), locate(end), new) for start, end, new in sorted(edits)])
 
 
 def read(operation: Operation, body: bytes) -> ImageRequest:
     """Check `body` against the contract. Raises `errors.InvalidRequest` naming the field."""
-    spans = objects.of_body(body, schema.FIELDS)
-    form = _decode(body)
+    text = outline.make(body, outline.BARE_IMAGES)
+    spans = objects.of_body(text.text, schema.FIELDS)
+    form = _decode(text.text)
     _refuse_scripts(form)
     _refuse_checkpoints(form)
     _check_images(form)
@@ -89,7 +91,15 @@ def read(operation: Operation, body: bytes) -> ImageRequest:
     model = form.model or overrides.checkpoint or UNNAMED
     call = Call(model, stream=False, input_bytes=0, demand=wanted.demand, capped=False)
     return ImageRequest(
-        operation, body, call, wanted, spans, overrides, scripts.read(form.alwayson_scripts), tuple(_fixes(form, spans))
+        operation,
+        body,
+        call,
+        wanted,
+        text,
+        spans,
+        overrides,
+        scripts.read(form.alwayson_scripts),
+        tuple(_fixes(form, spans)),
     )
 
 
@@ -116,13 +126,19 @@ def _fixes(form: schema.Form, spans: dict[str, Span]) -> list[Edit]:
 
 
 def _refuse_scripts(form: schema.Form) -> None:
-    """Scripts that take a call over run it as often as they like; an infotext sets whatever the request leaves out."""
+    """Scripts that take a call over run it as often as they like; an infotext sets whatever the request leaves out.
+
+    Servers that are like a WebUI may heed members that it has no use for in a request, such as folders.
+    """
     if form.script_name:
         raise _unwanted("script_name", "scripts that take the call over are not offered")
     if form.infotext:
         raise _unwanted("infotext", "write its settings as members of the request")
     if form.send_images is False:
         raise _unwanted("send_images", "images are not kept on the server, so that they can only come in the answer")
+    for name in ("outpath_samples", "outpath_grids"):
+        if getattr(form, name):
+            raise _unwanted(name, "no folder of the server may be named")
     for name in ("firstphase_width", "firstphase_height"):
         if getattr(form, name):
             raise _unwanted(name, "use 'hr_resize_x' and 'hr_resize_y'")

@@ -6,6 +6,7 @@ import pytest
 from polyrelay.exchange.operation import Operation
 from polyrelay.exchange.usage import ImageCount, Usage
 from polyrelay.kernel.errors import InvalidRequest
+from polyrelay.wire import outline
 from polyrelay.wire.dialect import Garbled
 from polyrelay.wire.reactor import lists, request
 from support.webui import DATA_URL, PNG, Server
@@ -126,3 +127,9 @@ def test_lists_have_names_without_folders() -> None:
     for broken in (b"", b"[]", b'{"upscalers":[]}', b'{"models":7}'):
         with pytest.raises(Garbled):
             lists.cleaned("models", broken)
+
+
+def test_large_images_are_passed_over() -> None:
+    long = PNG + "A" * outline.OUTLINE_FROM
+    body = {"save_to_file": 0, "source_image": long, "result_file_path": "", "target_image": long, "device": "CPU"}
+    assert sent(body, "b.onnx") == {"model": "b.onnx", "source_image": long, "target_image": long, "device": "CPU"}

@@ -6,6 +6,7 @@ import pytest
 from polyrelay.exchange.operation import Operation
 from polyrelay.exchange.usage import ImageCount, Usage
 from polyrelay.kernel.errors import InvalidRequest
+from polyrelay.wire import outline
 from polyrelay.wire.sdwebui import request
 from polyrelay.wire.sdwebui.request import ImageRequest
 from support.webui import DATA_URL, PNG, Server
@@ -105,6 +106,8 @@ def test_what_is_asked_for_is_what_is_held_and_charged() -> None:
         ({"script_name": "X/Y/Z plot"}, "script_name"),
         ({"infotext": "a cat\nSteps: 150"}, "infotext"),
         ({"send_images": False}, "send_images"),
+        ({"outpath_samples": "x"}, "outpath_samples"),
+        ({"outpath_grids": "x"}, "outpath_grids"),
         ({"refiner_checkpoint": "sdxl-refiner"}, "refiner_checkpoint"),
         ({"hr_checkpoint_name": "other"}, "hr_checkpoint_name"),
         ({"init_images": ["http://10.0.0.1/x.png"]}, "init_images[0]"),
@@ -168,3 +171,28 @@ def test_a_script_is_for_servers_that_offer_it() -> None:
         sent(body)
     assert (caught.value.code, caught.value.param) == ("script_not_offered", "alwayson_scripts.adetailer")
     assert sent(body, server=Server(scripts=frozenset({"adetailer"})))
+
+
+LONG = PNG + "A" * outline.OUTLINE_FROM
+
+
+@pytest.mark.parametrize("image", [LONG, f"data:image/png;base64,{LONG}"])
+def test_large_images_are_passed_over_and_everything_behind_them_is_found(image: str) -> None:
+    body: dict[str, Any] = {
+        "init_images": [image, PNG],
+        "override_settings": {"CLIP_stop_at_last_layers": 2},
+        "mask": image,
+        "save_images": True,
+        "alwayson_scripts": {"controlnet": {"args": [{"image": image}]}, "ReActor": {"args": [image, True]}},
+        "model": "m",
+        "steps": 3,
+    }
+    encoded = json.dumps(body).encode()
+    found = request.read(Operation.IMG2IMG, encoded)
+    assert len(found.text.text) < 2000
+    del body["model"]
+    body["override_settings"] = {"sd_model_checkpoint": "up.safetensors", "CLIP_stop_at_last_layers": 2}
+    assert json.loads(sent(encoded)) == {**body, "save_images": False}
+    with pytest.raises(InvalidRequest) as caught:
+        request.read(Operation.IMG2IMG, json.dumps({**body, "mask": f"http://10.0.0.1/{LONG}"}).encode())
+    assert caught.value.param == "mask"
