@@ -64,8 +64,7 @@ def folder(shop: RelayProcess, tmp_path_factory: pytest.TempPathFactory) -> Path
     return made
 
 
-@pytest.mark.parametrize(("name", "line"), lines("README.md"))
-def test_a_line_of_the_table_works(name: str, line: str, folder: Path) -> None:
+def run(name: str, line: str, folder: Path) -> None:
     """Of a job that is not done yet, one has to ask again."""
     script = f"set -a; . ./vars; {line}; code=$?; set | grep -E '^(CLIP|TASK|VIDEO)=' >> vars; exit $code"
     deadline = time.monotonic() + PATIENCE
@@ -77,6 +76,11 @@ def test_a_line_of_the_table_works(name: str, line: str, folder: Path) -> None:
             return
         assert time.monotonic() < deadline, (name, done.stdout[:500], done.stderr)
         time.sleep(0.3)
+
+
+def test_the_lines_of_the_table_work_one_after_the_other(folder: Path) -> None:
+    for name, line in lines("README.md"):
+        run(name, line, folder)
 
 
 def test_both_readmes_have_the_same_lines() -> None:
