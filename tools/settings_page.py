@@ -16,7 +16,7 @@ from pathlib import Path
 
 from polyrelay.cli import init
 from polyrelay.metering import read
-from polyrelay.settings import bounds, channels, ledger, limits, root, timeouts
+from polyrelay.settings import artefacts, bounds, channels, jobs, ledger, limits, root, timeouts, webhooks
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "configuration.md"
@@ -30,6 +30,9 @@ TABLES = (
     ("log", root.LogSettings),
     ("key_defaults", root.KeyDefaults),
     ("ledger", ledger.LedgerSettings),
+    ("jobs", jobs.JobSettings),
+    ("webhooks", webhooks.WebhookSettings),
+    ("artefacts", artefacts.ArtefactSettings),
     ("[limits]", limits.LimitSettings),
     ("[channels]", channels.ChannelSettings),
     ("[channels.credentials]", channels.CredentialSettings),

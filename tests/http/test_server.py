@@ -47,8 +47,9 @@ def test_tls(certificate: tuple[str, str]) -> None:
     with live(tls=certificate) as server:
         with socket.create_connection(("127.0.0.1", server.port), timeout=5) as plain:
             client = trust.wrap_socket(plain, server_hostname="127.0.0.1")
-            client.sendall(post(b"x" * 200_000))
-            assert b'"length": 200000' in _until(client, b"}}")
+            for size in (200_000, 5_000_000):
+                client.sendall(post(b"x" * size))
+                assert b'"length": %d' % size in _until(client, b"}}")
             client.sendall(b"JUNK\r\n\r\n")
             assert _until(client, b"}}").startswith(b"HTTP/1.1 400")
             client.close()
@@ -57,7 +58,7 @@ def test_tls(certificate: tuple[str, str]) -> None:
         with socket.create_connection(("127.0.0.1", server.port), timeout=5) as plain:
             client = trust.wrap_socket(plain, server_hostname="127.0.0.1")
             client.sendall(post())
-            exchange = server.exchange(1)
+            exchange = server.exchange(2)
             client.close()
         assert eventually(lambda: exchange.gone == 1) < 0.2
         server.relay.script = echo

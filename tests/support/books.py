@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,7 +22,11 @@ from support import postgres
 KINDS = ("memory", "sqlite", "postgresql")
 NOTE = Note("tester")
 HOUR = 3600.0
-TABLES = ("days", "rollups", "exchanges", "transfers", "recalls", "slices", "workers", "pots", "budgets", "accounts")
+TABLES = (
+    "jobs", "days", "rollups", "exchanges", "transfers", "recalls", "slices", "workers WHERE id <> 'jobs'", "pots",
+    "budgets", "accounts",
+)  # fmt: skip
+"""In an order in which they can be emptied; the worker that stands for jobs is there from the beginning."""
 
 
 @dataclass
@@ -88,7 +92,12 @@ class Snapshot:
         assert sum(each.requests for each in sums) == len(self.exchanges)
         assert sum(each.amount for each in sums) == charged
         assert sum(each.write_off for each in sums) == written_off
-        assert self.days == posting.daily(self.rollups)
+        assert _rounded(self.days) == _rounded(posting.daily(self.rollups))
+
+
+def _rounded(sums: Mapping[RollupKey, Sums]) -> dict[RollupKey, Sums]:
+    """Seconds are floats, and their sums depend on the order."""
+    return {key: replace(each, seconds=round(each.seconds, 6)) for key, each in sums.items()}
 
 
 class Books(Protocol):

@@ -1,6 +1,7 @@
 """Real processes for end-to-end tests: `polyrelay serve` in front of `polyrelay sandbox`, both on free ports."""
 
 import asyncio
+import io
 import json
 import os
 import secrets
@@ -11,15 +12,17 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx2
 
 from polyrelay.access import key as client_key
 from polyrelay.cli import keys, options
+from polyrelay.cli.main import main
 from polyrelay.kernel.ids import AccountId
 from polyrelay.kernel.money import NANOS_PER_UNIT
 from polyrelay.storage.access.keys import KeyStore
@@ -71,6 +74,14 @@ def polyrelay(*arguments: str, env: dict[str, str] | None = None, cwd: Path | No
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def told(*words: str) -> Any:
+    """The JSON document of a command that succeeds, run in this process: a new one takes seconds."""
+    out = io.StringIO()
+    with patch.object(sys, "argv", ["polyrelay", *words, "--json"]), redirect_stdout(out), suppress(SystemExit):
+        main()
+    return json.loads(out.getvalue())
 
 
 @contextmanager

@@ -59,7 +59,7 @@ async def _rows(tx: Tx) -> tuple[list[Entry], Counter[str]]:
         Entry(row["id"], row["at"], row["outcome"], row["error"], row["amount"], bool(row["indeterminate"]))
         for row in rows
     ]
-    states = await tx.fetch("SELECT state, count(*) AS number FROM workers GROUP BY state")
+    states = await tx.fetch("SELECT state, count(*) AS number FROM workers WHERE id <> 'jobs' GROUP BY state")
     return entries, Counter({row["state"]: int(row["number"]) for row in states})
 
 

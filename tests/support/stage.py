@@ -221,13 +221,6 @@ class Stage:
         assert self.time.pending == 0
 
 
-def sent_body(stage: "Stage") -> bytes:
-    """What the first upstream was sent, of a request that came in one piece."""
-    body = stage.upstream.requests[0].body
-    assert isinstance(body, bytes)
-    return body
-
-
 def comments(seconds: float) -> AnswerSettings:
     return AnswerSettings(keep_alive_comment_seconds=seconds)
 

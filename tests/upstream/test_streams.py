@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+import socket
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from os import pread
 from pathlib import Path
 
@@ -221,35 +222,27 @@ def test_an_upstream_may_refuse_without_reading_the_body(spooled: Spooled, statu
     run(main())
 
 
-@contextlib.asynccontextmanager
-async def slow(pause: float, piece: int) -> AsyncIterator[tuple[str, list[int]]]:
-    """A server with small buffers that takes `piece` bytes, then waits; its address, and how much it has taken."""
-    taken: list[int] = []
+def test_sending_is_movement_for_the_first_byte_deadline() -> None:
+    """An upload that takes longer than the deadline, at a pace at which what the sockets hold takes much less."""
+    timeouts = Timeouts(connect=PATIENCE, first_byte=0.4, idle=0.4, total=PATIENCE)
+    large = Spooled(FILE * 10)
 
     async def handle(connection: Connection) -> None:
-        connection.reader._limit = piece  # type: ignore[attr-defined]
+        connection.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 256 * 1024)
         await connection.reader.readuntil(b"\r\n\r\n")
-        missing = len(SENT)
-        while missing and (data := await connection.reader.read(min(piece, missing))):
+        missing = large.stream.size
+        while missing and (data := await connection.reader.read(256 * 1024)):
             missing -= len(data)
-            taken.append(len(data))
-            await asyncio.sleep(pause)
-        if not missing:
-            await connection.answer(b"all")
-
-    async with listen(handle) as server:
-        yield server.base, taken
-
-
-def test_sending_is_movement_for_the_first_byte_deadline(spooled: Spooled) -> None:
-    timeouts = Timeouts(connect=PATIENCE, first_byte=0.4, idle=0.4, total=PATIENCE)
+            await asyncio.sleep(0.008)
+        await connection.answer(b"all")
 
     async def main() -> None:
-        async with slow(0.01, 16_384) as (base, _), sender(channel(timeouts=timeouts)) as client:
+        async with listen(handle) as server, sender(channel(timeouts=timeouts)) as client:
             began = asyncio.get_running_loop().time()
-            got = await client.fetch(base, spooled.stream)
+            got = await client.fetch(server.base, large.stream)
             assert (got.body, got.kind) == (b"all", None)
-            assert asyncio.get_running_loop().time() - began > 2 * timeouts.first_byte
+            assert asyncio.get_running_loop().time() - began > 1.5 * timeouts.first_byte
+        large.upload.release()
 
     run(main())
 

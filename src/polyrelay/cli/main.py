@@ -23,6 +23,7 @@ COMMANDS = (
     "topup",
     "usage",
     "charges",
+    "webhooks",
     "ledger",
     "tariffs",
     "secrets",

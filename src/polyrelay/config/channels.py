@@ -67,10 +67,12 @@ def _channel(channel: ChannelSettings, path: KeyPath, environ: Mapping[str, str]
         proxy=channel.proxy,
         http2=channel.http2,
         ca_file=channel.ca_file,
+        stores=channel.artefacts == "store",
         drains=profile.drains if channel.client_gone is None else channel.client_gone == "drain",
         concurrency=profile.concurrency if channel.concurrency is None else channel.concurrency,
         waiting=channel.waiting,
         scripts=frozenset(name.casefold() for name in channel.scripts),
+        poll_seconds=channel.poll_seconds,
     )
 
 

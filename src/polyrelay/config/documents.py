@@ -55,6 +55,8 @@ def shown(settings: ChannelSettings) -> dict[str, Any]:
         "scripts": list(settings.scripts),
         "proxy": settings.proxy,
         "client_gone": settings.client_gone,
+        "artefacts": settings.artefacts,
+        "poll_seconds": settings.poll_seconds,
         "http2": settings.http2,
         "ca_file": settings.ca_file,
     }

@@ -76,7 +76,7 @@ def _kinds() -> dict[tuple[str, str], Any]:
 def _parsed(kind: Any, text: str) -> object:
     """`text` as the type wants it; text that is no such thing is left for the converter to refuse."""
     if get_origin(kind) is tuple:
-        return [part.strip() for part in text.split(",") if part.strip()]
+        return [_PARSERS[get_args(kind)[0]](part.strip()) for part in text.split(",") if part.strip()]
     if get_origin(kind) is UnionType:
         kind = next(member for member in get_args(kind) if member is not NoneType)
     return _PARSERS[kind](text.strip())

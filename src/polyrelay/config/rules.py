@@ -7,8 +7,10 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from polyrelay.access import policy
+from polyrelay.settings.artefacts import ArtefactSettings
 from polyrelay.settings.bounds import Bounds
 from polyrelay.settings.channels import ChannelSettings, ModelSettings
+from polyrelay.settings.jobs import JobSettings
 from polyrelay.settings.ledger import LedgerSettings
 from polyrelay.settings.limits import LimitSettings
 from polyrelay.settings.root import (
@@ -20,11 +22,14 @@ from polyrelay.settings.root import (
     ServerSettings,
 )
 from polyrelay.settings.timeouts import TimeoutSettings
+from polyrelay.settings.webhooks import WebhookSettings
 
 EVERY_FIELD = "*"
 LAST_PORT = 65535
 SHORTEST_LEASE = 5.0
 """Seconds. A shorter one runs out whenever the database is busy for a moment."""
+MOST_JITTER = 0.5
+"""More would make two questions follow each other at once."""
 MOST_WORKERS = 256
 """More than any machine has cores for; a number above it is a slip."""
 
@@ -77,6 +82,10 @@ def _is_proxy_url(url: str) -> bool:
     return parts.path in ("", "/") and "?" not in url and "#" not in url
 
 
+def _is_public_url(url: str) -> bool:
+    return not url or _is_base_url(url)
+
+
 def _is_origin(origin: str) -> bool:
     if origin == "*":
         return True
@@ -104,6 +113,8 @@ def _not_negative(number: float) -> bool:
     return number >= 0 and math.isfinite(number)
 
 
+NETWORKS = Rule(_is_network, "networks such as 10.0.0.0/8 or 2001:db8::/32")
+PORTS = Rule(lambda port: 0 < port <= LAST_PORT, f"1 to {LAST_PORT}")
 TEXT = Rule(_is_text, "a text that is not blank, on one line")
 POSITIVE = Rule(_positive, "a number above 0")
 NOT_NEGATIVE = Rule(_not_negative, "0 or more")
@@ -116,7 +127,8 @@ RULES: Mapping[tuple[type, str], Rule] = {
     (ServerSettings, "tls_key"): TEXT,
     (ServerSettings, "workers"): Rule(lambda workers: 1 <= workers <= MOST_WORKERS, f"1 to {MOST_WORKERS}"),
     (ServerSettings, "drain_seconds"): NOT_NEGATIVE,
-    (ServerSettings, "forwarded_networks"): Rule(_is_network, "networks such as 10.0.0.0/8 or 2001:db8::/32"),
+    (ServerSettings, "forwarded_networks"): NETWORKS,
+    (ServerSettings, "public_url"): Rule(_is_public_url, "an http:// or https:// address such as https://example.com"),
     (DatabaseSettings, "url"): Rule(
         _is_database_url, "postgresql://user:password@host:port/name, or empty for SQLite", secret=True
     ),
@@ -133,6 +145,28 @@ RULES: Mapping[tuple[type, str], Rule] = {
     (LedgerSettings, "lease_seconds"): Rule(lambda seconds: seconds >= SHORTEST_LEASE, "5 or more"),
     (LedgerSettings, "retention_days"): NOT_NEGATIVE,
     (LedgerSettings, EVERY_FIELD): POSITIVE,
+    (WebhookSettings, "allowed_ports"): PORTS,
+    (WebhookSettings, "allowed_networks"): NETWORKS,
+    (WebhookSettings, "attempts"): POSITIVE,
+    (WebhookSettings, "first_delay_seconds"): POSITIVE,
+    (WebhookSettings, "longest_delay_seconds"): POSITIVE,
+    (WebhookSettings, "timeout_seconds"): POSITIVE,
+    (WebhookSettings, "concurrency"): POSITIVE,
+    (WebhookSettings, "retention_days"): NOT_NEGATIVE,
+    (ArtefactSettings, "place"): Rule(lambda place: place in ("folder", "s3"), "folder or s3"),
+    (ArtefactSettings, "allowed_ports"): PORTS,
+    (ArtefactSettings, "allowed_networks"): NETWORKS,
+    (ArtefactSettings, "largest_bytes"): POSITIVE,
+    (ArtefactSettings, "timeout_seconds"): POSITIVE,
+    (ArtefactSettings, "attempts"): POSITIVE,
+    (ArtefactSettings, "first_delay_seconds"): POSITIVE,
+    (ArtefactSettings, "concurrency"): POSITIVE,
+    (ArtefactSettings, "link_seconds"): POSITIVE,
+    (ArtefactSettings, "retention_days"): NOT_NEGATIVE,
+    (JobSettings, "jitter"): Rule(lambda part: 0 <= part <= MOST_JITTER, f"0 to {MOST_JITTER}"),
+    (JobSettings, "late_watch_seconds"): NOT_NEGATIVE,
+    (JobSettings, "most_in_flight"): Rule(_not_negative, "0 (unlimited) or more"),
+    (JobSettings, EVERY_FIELD): POSITIVE,
     (LimitSettings, "model"): TEXT,
     (LimitSettings, "group"): TEXT,
     (LimitSettings, "each"): Rule(lambda subject: subject in ("account", "key"), "account or key"),
@@ -149,9 +183,11 @@ RULES: Mapping[tuple[type, str], Rule] = {
         _is_proxy_url, "an http://, https://, socks5:// or socks5h:// address without a path", secret=True
     ),
     (ChannelSettings, "ca_file"): TEXT,
+    (ChannelSettings, "artefacts"): Rule(lambda policy: policy in ("pass", "store"), "pass or store"),
     (ChannelSettings, "concurrency"): Rule(_not_negative, "0 (any number) or more"),
     (ChannelSettings, "waiting"): NOT_NEGATIVE,
     (ChannelSettings, "scripts"): TEXT,
+    (ChannelSettings, "poll_seconds"): NOT_NEGATIVE,
     (ChannelSettings, "client_gone"): Rule(lambda policy: policy in ("cancel", "drain"), "cancel or drain"),
     (ModelSettings, EVERY_FIELD): TEXT,
     (TimeoutSettings, EVERY_FIELD): POSITIVE,

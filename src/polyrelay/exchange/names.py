@@ -50,6 +50,7 @@ def mentioned(ask: Ask) -> frozenset[str]:
 
     What stands where a name belongs is one, whatever it looks like; elsewhere it must look like the relay's.
     """
+    own: tuple[str | None, ...] = ()
     match ask:
         case MusicAsk():
             own = (ask.continue_clip, ask.continue_job)
@@ -57,8 +58,6 @@ def mentioned(ask: Ask) -> frozenset[str]:
             own = (ask.clip,)
         case VideoAsk():
             own = (ask.remix_of,)
-        case _:
-            own = ()
     return frozenset([name for name in own if name is not None]) | frozenset(_names(ask.extra))
 
 

@@ -18,3 +18,5 @@ class Operation(StrEnum):
     TXT2IMG = "txt2img"
     IMG2IMG = "img2img"
     REACTOR = "reactor"
+    JOB = "job"
+    """Anything that is answered later; which job, the dialect of the provider decides."""

@@ -1,9 +1,10 @@
-"""The ASGI application behind the fast lane: health, readiness, models, a client's own usage, and the control plane
-once it is asked for.
+"""The ASGI application behind the fast lane: health, readiness, models, a client's own usage, jobs, and the control
+plane once it is asked for.
 
 Plain ASGI, because FastAPI costs 40 MB and half a second that a relay without administrators need not pay.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import cast
@@ -18,10 +19,14 @@ from uvicorn._types import (
     Scope,
 )
 
-from polyrelay.http.ports import Answered, Billing, Directory, Lists, Unready
+from polyrelay.http.artefacts import Artefacts
+from polyrelay.http.ports import Answered, Billing, Directory, Jobs, Lists, Unready
+from polyrelay.jobs.artefacts import ROOT as ARTEFACTS
 from polyrelay.kernel import errors
 from polyrelay.service.ports import HeaderList
 from polyrelay.wire import openai_errors as wire_errors
+
+logger = logging.getLogger(__name__)
 
 MODELS = "/v1/models"
 ADMIN = "/admin/"
@@ -48,12 +53,17 @@ class Application:
         control: Control,
         billing: Billing | None = None,
         lists: Lists | None = None,
+        jobs: Jobs | None = None,
+        webhooks: Billing | None = None,
+        artefacts: Artefacts | None = None,
     ) -> None:
-        """Without `billing`, as in a relay that keeps no books, or `lists`, their routes are unknown."""
+        """Without `billing` and `jobs`, as in a relay that keeps no books, or the others, their routes are unknown."""
+        self._jobs = jobs
         self._directory = directory
         self._unready = unready
-        self._billing = billing
+        self._own = [each for each in (billing, webhooks) if each is not None]
         self._lists = lists
+        self._artefacts = artefacts
         self._make_control = control
         self._control: ASGI3Application | None = None
 
@@ -66,6 +76,12 @@ class Application:
             return
         if scope["path"].startswith(ADMIN):
             await self._controlled()(scope, receive, self._identified(scope, send))
+            return
+        if self._jobs is not None and self._jobs.serves(scope["path"]):
+            await _converse(self._jobs, scope, receive, send)
+            return
+        if self._artefacts is not None and scope["path"].startswith(ARTEFACTS):
+            await self._artefacts(scope, receive, self._identified(scope, send))
             return
         answer = self._answer(scope)
         status, headers, body = answer if isinstance(answer, tuple) else await answer
@@ -112,8 +128,9 @@ class Application:
             return self._ready
         if path == MODELS:
             return self._directory.models
-        if self._billing is not None and self._billing.serves(path):
-            return partial(self._billing.answer, path, query)
+        for own in self._own:
+            if own.serves(path):
+                return partial(own.answer, path, query)
         name = path.removeprefix(MODELS + "/")
         if name and name != path:
             return lambda headers, peer: self._directory.model(name, headers, peer)
@@ -125,6 +142,32 @@ class Application:
         if reasons:
             return 503, [_JSON], msgspec.json.encode({"status": "not ready", "reasons": reasons})
         return 200, [_JSON], b'{"status":"ok"}'
+
+
+async def _converse(jobs: Jobs, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    """One request to a surface of jobs. The lane hands bodies over whole."""
+    event = await receive()
+    body = event.get("body", b"") if event["type"] == "http.request" else b""
+    client = scope["client"]
+    peer = client[0] if client else ""
+    headers = list(scope["headers"])
+    answer = await jobs.answer(scope["method"], scope["path"], scope["query_string"], headers, bytes(body), peer)
+    if isinstance(answer, tuple):
+        status, lines, content = answer
+        lines = [*lines, (b"content-length", b"%d" % len(content))]
+        await send({"type": "http.response.start", "status": status, "headers": lines})
+        await send({"type": "http.response.body", "body": content, "more_body": False})
+        return
+    try:
+        await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
+        while piece := await answer.pieces():
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    except errors.PolyrelayError as error:
+        # Left unfinished, which uvicorn turns into a cut: the client sees that it is not whole.
+        logger.warning("an answer broke off: %s", error)
+    finally:
+        answer.close()
 
 
 def _healthy(_headers: HeaderList, _peer: str) -> Answered:

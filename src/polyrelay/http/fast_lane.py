@@ -30,6 +30,10 @@ FRAMING_RATIO = 8
 FLOOD = 1024 * 1024
 """Bytes that may come, besides one body, on a connection whose bytes nobody reads any more."""
 
+LONG_READ = 64 * 1024
+"""Bytes of one read after which a connection lets the others have their turn. libuv would read up to 32 times 256 KiB
+in a row from a client that sends as fast."""
+
 _IDLE, _HEAD, _BODY = range(3)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -157,6 +161,8 @@ class FastLane(Turns):
             rest = None
         if self._phase != _IDLE:
             self._check_unfinished()
+            if len(data) >= LONG_READ:
+                self._let_others_have_a_turn()
 
     def _after_upgrade(self, rest: bytes) -> bytes | None:
         """Follow an `Upgrade` to WebSocket; for any other, what the parser has to read again and go on with."""
@@ -211,6 +217,16 @@ class FastLane(Turns):
             watch.since(watch.bodies if self._reading.boundary is None else watch.uploads, self)
             if self._fed > 2 * settings.bounds.header_bytes + FRAMING_RATIO * self._reading.received:
                 self._refuse_unread(triage.bad_request("Too much chunk framing or trailers."))
+
+    def _let_others_have_a_turn(self) -> None:
+        """Read on in the loop's next turn, in the middle of a long body: no answer is awaited there."""
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+            self.loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def _let_flood_go(self) -> None:
         """Bytes that nobody reads: drop a client that floods."""

@@ -1,6 +1,6 @@
 """What the HTTP side asks of the service."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from polyrelay.kernel.errors import Refusal
@@ -61,8 +61,46 @@ class Lists(Protocol):
         ...
 
 
+class Streamed(Protocol):
+    """An answer whose body comes piece by piece."""
+
+    @property
+    def status(self) -> int:
+        """HTTP's."""
+        ...
+
+    @property
+    def headers(self) -> HeaderList:
+        """Lower-case names, with content-length where it is known."""
+        ...
+
+    @property
+    def pieces(self) -> Callable[[], Awaitable[bytes]]:
+        """The next piece, empty at the end. Raises `PolyrelayError` when the rest will not come."""
+        ...
+
+    @property
+    def close(self) -> Callable[[], None]:
+        """Lets go of where it comes from: to be called whether it was read to its end or not."""
+        ...
+
+
+class Jobs(Protocol):
+    """The surfaces of jobs. Their answers identify themselves."""
+
+    def serves(self, path: str) -> bool:
+        """Whether `path` is one of theirs."""
+        ...
+
+    async def answer(
+        self, method: str, path: str, query: bytes, headers: HeaderList, body: bytes, peer: str
+    ) -> Answered | Streamed:
+        """The answer, or a refusal in the surface's own words. Never raises."""
+        ...
+
+
 class Billing(Protocol):
-    """What a client may ask about its own money."""
+    """What a client may ask about what is its own: its money, its webhooks."""
 
     def serves(self, path: str) -> bool:
         """Whether `path` is one of its routes."""

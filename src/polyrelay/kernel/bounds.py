@@ -6,5 +6,8 @@ SSE_FRAME_BYTES = 8 * 1024 * 1024
 HELD_STREAM_BYTES = 256 * 1024
 """Most stream bytes withheld before the first meaningful frame. Role and ping frames are a few hundred bytes."""
 
+JOB_ANSWER_BYTES = 4 * 1024 * 1024
+"""Longest answer about jobs that is read. A feed of fifty songs is 200 KB; lyrics and long prompts make it a few MB."""
+
 ERROR_BODY_BYTES = 256 * 1024
 """Most bytes read of an upstream's error answer. Vendors send under 4 KB; the rest is dropped."""

@@ -12,6 +12,8 @@
     refund     no exchange is given back more than it was charged                               `refund`
     settle     every end in a journal is in the books once: when posted, and not before         `journal`
     journal    a journal can be read to its end                                                 the reader
+    job        an open job is not in the books, one that is over once, charged if it succeeded  `audit_jobs`
+    hold       what jobs have in slices of a meter is the sum of what the open ones hold of it  `audit_jobs`
 
 Charges are worked out in decimals, from texts, and so by none of the code that made them.
 """

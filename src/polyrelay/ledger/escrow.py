@@ -4,6 +4,10 @@ A worker that takes more than it needs asks the bank less often; one that takes 
 from the limit it takes a cushion, near it exactly the hold.
 """
 
+JOBS = "jobs"
+"""Who has the slices that open jobs hold: no process, but a row among the workers that is always live. Its slices of a
+meter are the sum of what the open jobs hold of it (see `audit_jobs`)."""
+
 SHARE = 8
 """A cushion is at most this part of what is left after the need, so that eight workers can take one in turn and the
 last of them still finds a third of it."""

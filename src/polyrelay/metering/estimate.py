@@ -10,11 +10,12 @@ import msgspec
 
 from polyrelay.exchange.call import NO_DEMAND, NO_REFERENCES, Call
 from polyrelay.exchange.sound import MOST_HEARD_TOKENS_A_SECOND
+from polyrelay.exchange.usage import ImageCount
 from polyrelay.kernel import money
 from polyrelay.kernel.money import Nanos
 from polyrelay.metering.book import Unpriced
 from polyrelay.metering.rate import EXACT_DIGITS
-from polyrelay.metering.sheet import ATTO_DIGITS, ONE, Sheet, Tier
+from polyrelay.metering.sheet import ATTO_DIGITS, ONE, ImagePrice, Sheet, Tier
 from polyrelay.metering.tariff import CONTEXT_TOKENS, IMAGE_TOKENS, MADE_IMAGE_TOKENS, OUTPUT_TOKENS, Maxima, Quote
 
 _ROUNDING: int = 10 ** (EXACT_DIGITS - money.NANO_DIGITS)
@@ -187,13 +188,20 @@ def _images(call: Call, sheet: Sheet) -> int:
         return 0
     attos = 0
     for image in call.demand.images:
-        prices = [
-            row.price
-            for row in sheet.per_image
-            if (image.size in _AUTO or row.size in (None, image.size))
-            and (image.quality in _AUTO or row.quality in (None, image.quality))
-        ]
+        prices = _reachable(image, sheet.per_image)
         if not prices:
             raise Unpriced(f"images of size {image.size} and quality {image.quality} have no price")
         attos += image.count * max(prices)
     return attos
+
+
+def _reachable(image: ImageCount, rows: tuple[ImagePrice, ...]) -> list[int]:
+    """The prices that one such image may turn out to have: those of the rows up to one that is sure to match."""
+    prices: list[int] = []
+    for row in rows:
+        asked = ((image.size, row.size), (image.quality, row.quality))
+        if all(word in _AUTO or priced in (None, word) for word, priced in asked):
+            prices.append(row.price)
+            if all(priced is None or word not in _AUTO for word, priced in asked):
+                break
+    return prices

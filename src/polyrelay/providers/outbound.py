@@ -1,7 +1,7 @@
 """The request that goes to a vendor, complete but for being sent."""
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -9,8 +9,9 @@ import msgspec
 from polyrelay.exchange.operation import Operation
 from polyrelay.exchange.upload import Stream
 from polyrelay.providers import registry
-from polyrelay.providers.profile import Auth
+from polyrelay.providers.profile import Auth, Profile
 from polyrelay.routing.channel import Candidate, Channel, Credential
+from polyrelay.wire.dialect import Message
 from polyrelay.wire.spoken import Sent
 
 PASSED_HEADERS = (b"openai-beta", b"traceparent", b"tracestate", b"idempotency-key")
@@ -87,7 +88,7 @@ def endpoint(candidate: Candidate, user_agent: str) -> Endpoint:
     return Endpoint(
         candidate,
         base,
-        {operation: base + path for operation, path in profile.paths.items()},
+        {operation: base + path for operation, path in _paths(profile)},
         ("content-type: application/json", *shared),
         shared,
         profile.takes_stream_options,
@@ -95,6 +96,22 @@ def endpoint(candidate: Candidate, user_agent: str) -> Endpoint:
         profile.only_cap_field,
         channel.scripts,
     )
+
+
+def errand(candidate: Candidate, user_agent: str, message: Message) -> OutboundRequest:
+    """The request that `message` of a dialect becomes for `candidate`."""
+    channel, secret = candidate.channel, candidate.credential.secret
+    lines = [f"user-agent: {user_agent}", *_authorization(registry.PROFILES[channel.provider].auth, secret)]
+    if message.body:
+        lines.append(f"content-type: {message.content_type}")
+    url = channel.base_url.rstrip("/") + message.path
+    return OutboundRequest(channel, candidate.credential, url, tuple(lines), (), message.body, message.method)
+
+
+def _paths(profile: Profile) -> Iterable[tuple[Operation, str]]:
+    yield from profile.paths.items()
+    if profile.dialect is not None:
+        yield Operation.JOB, ""
 
 
 def _authorization(auth: Auth, secret: str) -> tuple[str, ...]:

@@ -30,6 +30,10 @@ OPENAI: Mapping[Operation, str] = MappingProxyType(
 """Where a vendor of everything in OpenAI's protocol has it (WIRE 4.1 to 4.3)."""
 
 
+NOTHING: Mapping[Operation, str] = MappingProxyType({})
+"""Of a vendor that only takes jobs on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """A vendor.
@@ -38,7 +42,8 @@ class Profile:
     `stream_options.include_usage` may be asked of it; a vendor that refuses the field reports usage on its own or not
     at all. `cap_field` is the name by which it is told an output cap that the client did not set; `only_cap_field` says
     that it overlooks the other name (`max_tokens` or `max_completion_tokens`) in silence, so that a cap given under
-    that name must be repeated. `keyless` says that it may be used without any credential.
+    that name must be repeated. `keyless` says that it may be used without any credential. `dialect` is the one of
+    `wire.dialects` in which it is asked for jobs, if it can be.
 
     What a channel has unless it says otherwise: `timeouts`, `concurrency` (calls at once, 0 for any number), and
     `drains` (whether an answer is read on when its client has left). `probe` is what `doctor` asks for.
@@ -56,3 +61,4 @@ class Profile:
     concurrency: int = 0
     drains: bool = False
     probe: str = "/models"
+    dialect: str | None = None

@@ -24,6 +24,7 @@ class Catalog:
         for channel in self.channels:
             for model in channel.models:
                 serving.setdefault(model, []).append(channel)
+        self._named = {(each.channel.name, each.credential.name): each for each in self.candidates()}
         self._tiers = {model: self._by_priority(found) for model, found in serving.items()}
 
     def only(self, wanted: Container[Channel]) -> "Catalog":
@@ -39,6 +40,10 @@ class Catalog:
         """Every candidate there is."""
         for channel in self.channels:
             yield from self._candidates[channel]
+
+    def find(self, channel: str, credential: str) -> Candidate | None:
+        """The candidate of these names; None when the configuration has none such any more."""
+        return self._named.get((channel, credential))
 
     def tiers(self, model: str) -> tuple[Tier, ...]:
         """Who serves `model`, grouped by priority, the preferred group first; empty when nobody does."""

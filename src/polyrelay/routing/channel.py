@@ -19,7 +19,8 @@ class Credential:
 class Channel:
     """One way to reach models. `models` maps the client's model name to the vendor's; `drains` says whether an answer
     is read on when its client has left, to learn what it used. `concurrency` calls are made at once (0: any number),
-    and `waiting` may wait for a place. `scripts` are as in `spoken.Upstream`.
+    and `waiting` may wait for a place. `scripts` are as in `spoken.Upstream`. `poll_seconds` is the pace at which it is
+    asked how its jobs are, 0 the usual one; `stores` says whether the relay keeps what they made.
 
     Channels, credentials and candidates are themselves and equal to nothing else: each is made once per configuration.
     """
@@ -36,9 +37,11 @@ class Channel:
     http2: bool = True
     ca_file: str | None = None
     drains: bool = False
+    stores: bool = False
     concurrency: int = 0
     waiting: int = 0
     scripts: frozenset[str] = frozenset()
+    poll_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -33,11 +33,15 @@ class Slip(msgspec.Struct, frozen=True, gc=False):
     label: str | None
     arrived: float
 
+    @property
+    def shown(self) -> str:
+        """By what its client knows it."""
+        return self.label or self.exchange
+
     def headers(self, now: float) -> Headers:
         """`x-request-id` and `openai-processing-ms`, as of `now` (monotonic seconds)."""
-        shown = self.label or self.exchange
         elapsed = int((now - self.arrived) * 1000)
-        return [(b"x-request-id", shown.encode("ascii")), (b"openai-processing-ms", b"%d" % elapsed)]
+        return [(b"x-request-id", self.shown.encode("ascii")), (b"openai-processing-ms", b"%d" % elapsed)]
 
 
 def label(value: bytes | None) -> str | None:

@@ -121,8 +121,18 @@ class Billing:
         except errors.Refusal as refusal:
             return _refused(refusal)
         except BankAway:
-            return _refused(errors.BooksAway("The books cannot be read just now; retry later."))
+            return _refused(_unreadable())
         return 200, [_JSON], _encode(document)
+
+    async def allowance(self, holder: Principal) -> tuple[int, int]:
+        """What the key may still spend, and what it was charged this month, in nanos. Raises `errors.BooksAway`."""
+        zone, now = self._zones(holder.zone), self._now()
+        names = _meter_names(holder, zone, now)
+        try:
+            found = await self._holdings(holder, names, [_span_of(Period.MONTH, zone, now)])
+        except BankAway as error:
+            raise _unreadable() from error
+        return remaining(holder, found, names), _charged(found.uses[0])
 
     async def _usage(self, holder: Principal, _query: bytes) -> Mapping[str, Any]:
         now, zone = self._now(), self._zones(holder.zone)
@@ -284,6 +294,10 @@ def _displayed(nanos: int) -> Decimal:
 
 def _instant(seconds: float) -> str:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
+
+
+def _unreadable() -> errors.Refusal:
+    return errors.BooksAway("The books cannot be read just now; retry later.")
 
 
 def _refused(refusal: errors.Refusal) -> Answered:

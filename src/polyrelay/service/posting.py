@@ -30,7 +30,9 @@ _STATUS_CRASHED = 500
 _OUTCOMES = {outcome: outcome.value for outcome in Outcome}
 _json = msgspec.json.Encoder().encode
 
-_Zones = Callable[[str], tzinfo]
+Zones = Callable[[str], tzinfo]
+"""Finds a time zone by its IANA name."""
+
 _T = TypeVar("_T")
 
 
@@ -58,7 +60,7 @@ _NO_BILL = _Bill()
 class Transcript:
     """Reads entries in their order. `zones` finds time zones by their IANA name."""
 
-    def __init__(self, zones: _Zones) -> None:
+    def __init__(self, zones: Zones) -> None:
         self._zones = zones
         self._payers: dict[int, Payer] = {}
         self._quotes: dict[int, Quote] = {}
@@ -79,7 +81,7 @@ class Transcript:
             case Payer():
                 self._payers[entry.number] = entry
             case Pinned():
-                self._quotes[entry.number] = self._quote(entry)
+                self._quotes[entry.number] = quote(entry, self._zones)
         return None
 
     def unresolved(self) -> Iterator[Row]:
@@ -134,12 +136,6 @@ class Transcript:
         except KeyError as error:
             raise BadJournal(f"a journal names payer or quote {number} without stating it") from error
 
-    def _quote(self, pinned: Pinned) -> Quote:
-        tariff = read.tariff(json.loads(pinned.tariff), source=Source.FILE, zones=self._zones)
-        window = next((each for each in tariff.windows if each.name == pinned.window), None)
-        prices = tariff.prices if pinned.window is None or window is None else window.prices
-        return Quote(tariff.id, tariff.version, prices, tariff.maxima, Factor(pinned.multiplier), pinned.window)
-
     def _settled(self, entry: Settled) -> Row:
         quote, usage = self._stated(self._quotes, entry.quote), entry.usage
         lines, cost, estimated = _billed(usage, quote, entry.facts)
@@ -166,6 +162,14 @@ class Transcript:
             return rate.amount(usage, quote)
         except (Unpriced, BadUsage):
             return fallback
+
+
+def quote(pinned: Pinned, zones: Zones) -> Quote:
+    """The prices that were pinned."""
+    tariff = read.tariff(json.loads(pinned.tariff), source=Source.FILE, zones=zones)
+    window = next((each for each in tariff.windows if each.name == pinned.window), None)
+    prices = tariff.prices if pinned.window is None or window is None else window.prices
+    return Quote(tariff.id, tariff.version, prices, tariff.maxima, Factor(pinned.multiplier), pinned.window)
 
 
 class BadJournal(PolyrelayError):

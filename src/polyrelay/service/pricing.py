@@ -1,8 +1,10 @@
 """Which prices a hold pins: the tariff book in force, asked once a second for each model and customer group."""
 
+import json
 from math import floor
 
 from polyrelay.kernel import errors
+from polyrelay.metering import write
 from polyrelay.metering.book import TariffBook, Unpriced
 from polyrelay.metering.tariff import Quote, Tariff
 
@@ -16,6 +18,10 @@ class Pin:
         self.tariff = tariff
         self.quote = quote
         self.number = 0
+
+    def document(self) -> bytes:
+        """The tariff as JSON, for whoever has to settle without this process."""
+        return json.dumps(write.tariff(self.tariff), separators=(",", ":")).encode()
 
 
 class Pricing:

@@ -41,7 +41,7 @@ class Relay:
     def open(self, inbound: Inbound, client: Client) -> Dispatch | None:
         """Serve `inbound`, or refuse it: then `client` has its answer and None is returned. Never raises."""
         head = dict(inbound.headers)
-        slip = self._slip(head, inbound.arrived)
+        slip = self.slip(head, inbound.arrived)
         caller = Caller()
         try:
             dispatch = self._admit(inbound, head, client, slip, caller)
@@ -67,12 +67,18 @@ class Relay:
 
     def refuse(self, surface: str, headers: HeaderList, refusal: errors.Refusal, client: Client) -> None:
         """Say no on behalf of the HTTP layer, in the protocol of `surface`."""
-        self._refuse(self._slip(dict(headers), self.world.clock.monotonic()), surface, refusal, client, Caller())
+        self._refuse(self.slip(dict(headers), self.world.clock.monotonic()), surface, refusal, client, Caller())
 
     def identify(self, head: Head) -> Headers:
         """`x-request-id` and `openai-processing-ms` for an answer that is made at once."""
         now = self.world.clock.monotonic()
-        return self._slip(head, now).headers(now)
+        return self.slip(head, now).headers(now)
+
+    def slip(self, head: Head, arrived: float) -> Slip:
+        """What identifies a request that arrived at `arrived` (monotonic seconds)."""
+        world = self.world
+        exchange = ids.exchange_id(int(world.clock.wall() * 1000), world.entropy(ids.ENTROPY_BYTES))
+        return Slip(exchange, answers.label(head.get(b"x-request-id")), arrived)
 
     def close(self) -> None:
         """Book what is still read on for clients that have left. To be called when the HTTP side is done."""
@@ -80,11 +86,6 @@ class Relay:
             drain.stop()
 
     # ── inside ──
-
-    def _slip(self, head: Head, arrived: float) -> Slip:
-        world = self.world
-        exchange = ids.exchange_id(int(world.clock.wall() * 1000), world.entropy(ids.ENTROPY_BYTES))
-        return Slip(exchange, answers.label(head.get(b"x-request-id")), arrived)
 
     def _admit(self, inbound: Inbound, head: Head, client: Client, slip: Slip, caller: Caller) -> Dispatch:
         world, snapshot = self.world, self.snapshot

@@ -8,7 +8,6 @@ Nothing here waits. What the purses lack is written down as wants; `background.t
 back what it gave, and posts the journal.
 """
 
-import json
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -25,7 +24,7 @@ from polyrelay.kernel.errors import PolyrelayError
 from polyrelay.kernel.ids import ExchangeId
 from polyrelay.kernel.money import Nanos
 from polyrelay.ledger import entries
-from polyrelay.metering import estimate, rate, write
+from polyrelay.metering import estimate, rate
 from polyrelay.metering.book import Unpriced
 from polyrelay.metering.rate import BadUsage
 from polyrelay.service import facts
@@ -372,8 +371,7 @@ class Treasury:
         """The quote's number in this segment, stated there first if need be."""
         if not pin.number:
             number = self._numbers + 1
-            document = json.dumps(write.tariff(pin.tariff), separators=(",", ":")).encode()
-            entry = entries.Pinned(number, document, pin.quote.multiplier, pin.quote.window)
+            entry = entries.Pinned(number, pin.document(), pin.quote.multiplier, pin.quote.window)
             self._written().append(entries.encode(entry))
             self._numbers = pin.number = number
         return pin.number

@@ -36,14 +36,15 @@ class ChannelSettings:
     name: str
     """Unique; appears in logs, and in answers when `answers.reveal_channel` is on."""
     provider: str
-    """The vendor's profile: `openai`, `openai_compatible`, `deepseek`, `mistral`, `sdwebui`, `reactor` or `sandbox`."""
+    """The vendor's profile: `openai`, `openai_compatible`, `deepseek`, `mistral`, `sdwebui`, `reactor`,
+    `whisper_asr` or `sandbox`."""
     base_url: str
     """Where the vendor's API begins, such as `https://api.example.com/v1`."""
     models: tuple[ModelSettings, ...]
     """At least one: a name, or `{ name = "fast", upstream = "gpt-4o-mini" }`."""
     credentials: tuple[CredentialSettings, ...] = ()
-    """At least one, but for vendors that need none (`sdwebui`, `reactor`; their `user:password` is for HTTP Basic).
-    Several take turns, and stand in for each other when one is refused."""
+    """At least one, but for vendors that need none: `whisper_asr`, and `sdwebui` and `reactor`, whose `user:password`
+    is for HTTP Basic. Several take turns, and stand in for each other when one is refused."""
     priority: int = 0
     """Lower numbers are tried first; channels of equal priority share by weight."""
     weight: int = 1
@@ -51,7 +52,7 @@ class ChannelSettings:
     concurrency: int | None = None
     """Calls at once; others wait in the relay, first come first served, and no deadline runs for them. A call that may
     go to several channels takes one that is free. 0 is any number, and what vendors have unless said otherwise;
-    `sdwebui` and `reactor` have 1. Of `--workers N` each has its share, and at least one."""
+    `sdwebui`, `reactor` and `whisper_asr` have 1. Of `--workers N` each has its share, and at least one."""
     waiting: int = 64
     """Calls that may wait for a place; more are told 503 with `retry-after`."""
     timeouts: TimeoutSettings = TimeoutSettings()
@@ -61,11 +62,15 @@ class ChannelSettings:
     client_gone: str | None = None
     """When a client leaves early: `cancel` the upstream's request and charge prompt and delivered output by estimate,
     or `drain`: read on within `bounds.drained_bytes` and `bounds.drained_seconds` to learn, and charge, what it really
-    used. Until then its funds and its place in the limits stay taken. Absent: `cancel`; but `drain` for `sdwebui` and
-    `reactor`, which cannot be stopped."""
+    used. Until then its funds and its place in the limits stay taken. Absent: `cancel`; but `drain` for `sdwebui`,
+    `reactor` and `whisper_asr`, which cannot be stopped."""
     scripts: tuple[str, ...] = ("controlnet",)
     """Always-on scripts of a Stable Diffusion server that clients may use, by name in any case. What a script does with
     its arguments is its own affair, but for those of `controlnet` and `reactor`, which are checked."""
+    poll_seconds: float = 0.0
+    """Between two questions how a job is that this channel has taken on. 0 takes `jobs.pace_seconds`."""
+    artefacts: str = "pass"
+    """What jobs of this channel made: `pass` clients the upstream's addresses, or `store` it (see `[artefacts]`)."""
     http2: bool = True
     """Offer HTTP/2 to https upstreams. Turn off for a vendor whose HTTP/2 misbehaves."""
     ca_file: str | None = None

@@ -16,4 +16,5 @@ class LedgerSettings:
     """How long a worker may spend what it has set apart without reaching the database; also how long a worker that is
     lost with its machine keeps funds from others."""
     retention_days: int = 0
-    """Delete the records of single exchanges after so many days; sums by hour and transfers stay. 0 keeps all."""
+    """Delete the records of single exchanges, and of jobs that are over, after so many days; sums by hour and transfers
+    stay. 0 keeps all."""

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass, field
 
+from polyrelay.settings.artefacts import ArtefactSettings
 from polyrelay.settings.bounds import Bounds
 from polyrelay.settings.channels import ChannelSettings
+from polyrelay.settings.jobs import JobSettings
 from polyrelay.settings.ledger import LedgerSettings
 from polyrelay.settings.limits import LimitSettings
+from polyrelay.settings.webhooks import WebhookSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,9 @@ class ServerSettings:
     """At shutdown, how long open exchanges may finish before they are closed honestly."""
     forwarded_networks: tuple[str, ...] = ()
     """CIDRs of proxies whose X-Forwarded-For is believed. Empty: the peer address counts."""
+    public_url: str = ""
+    """Where clients reach the relay, such as `https://relay.example.com`; links in answers begin with it. Empty: the
+    address it listens on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,5 +105,8 @@ class Settings:
     log: LogSettings = LogSettings()
     key_defaults: KeyDefaults = KeyDefaults()
     ledger: LedgerSettings = LedgerSettings()
+    webhooks: WebhookSettings = WebhookSettings()
+    artefacts: ArtefactSettings = ArtefactSettings()
+    jobs: JobSettings = JobSettings()
     limits: tuple[LimitSettings, ...] = ()
     channels: tuple[ChannelSettings, ...] = ()

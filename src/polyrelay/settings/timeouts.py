@@ -30,13 +30,14 @@ class TimeoutSettings:
     """TCP and TLS."""
 
     first_byte: float | None = None
-    """From sending to the first body byte; after it the next channel. `sdwebui` has 1800, `reactor` 600."""
+    """From sending to the first body byte; after it the next channel. `sdwebui` has 1800, `whisper_asr` 1200, `reactor`
+    600."""
 
     idle: float | None = None
     """Between two pieces of an answer that has begun."""
 
     total: float | None = None
-    """The whole attempt. `sdwebui` has 2100."""
+    """The whole attempt. `sdwebui` has 2100, `whisper_asr` 1500."""
 
     def over(self, usual: Timeouts) -> Timeouts:
         """`usual`, but for what is set."""

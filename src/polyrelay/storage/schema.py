@@ -252,6 +252,132 @@ exchanges = Table(
 Index("ix_exchanges_account", exchanges.c.account_id, exchanges.c.id)
 Index("ix_exchanges_key", exchanges.c.key_id, exchanges.c.id)
 
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(40), primary_key=True, comment="of its exchange, which is written when it ends"),
+    Column("account_id", String(40), nullable=False),
+    Column("project_id", String(40)),
+    Column("key_id", String(40), nullable=False),
+    Column("customer_group", String(64), nullable=False),
+    Column("surface", String(32), nullable=False),
+    Column("kind", String(12), nullable=False, comment="music, lyrics, concat or video"),
+    Column("ask", Text, nullable=False, comment="what was asked for, with the client's own names"),
+    Column("model", String(200), nullable=False),
+    Column("demand", Text, nullable=False, comment="upper bounds of what it may use"),
+    _money("held"),
+    Column("meters", Text, nullable=False, comment="ids; as much is held of each"),
+    Column("tariff", Text, nullable=False, comment="as metering.read takes it"),
+    Column("multiplier", BigInteger, nullable=False),
+    Column("price_window", Text),
+    Column("label", String(128)),
+    Column("billing_group", String(200)),
+    Column("source", String(40)),
+    Column("notify", Text),
+    Column("created_at", Double, nullable=False),
+    Column("keeper", String(40), nullable=False, comment="the worker that submits or polls it"),
+    Column("state", String(12), nullable=False, comment="see jobs.lifecycle"),
+    Column("stage", String(12), nullable=False, comment="how far its upstream says it is"),
+    Column("progress", Integer, nullable=False),
+    Column("result", Text),
+    Column("reason", String(500)),
+    Column("channel", Text),
+    Column("provider", Text),
+    Column("credential", Text),
+    Column("upstreamed", Text, comment="by which names its upstream knows it"),
+    Column("attempts", Integer, nullable=False),
+    Column("accepted_at", Double),
+    Column("started_at", Double),
+    Column("finished_at", Double),
+    Column("watched", Integer, nullable=False, comment="whether its keeper is to look at it"),
+    Column("late_at", Double, comment="when it had succeeded after all, uncharged and undelivered"),
+    Column("hidden", Integer, nullable=False, server_default="0", comment="its client has thrown it away"),
+    CheckConstraint("held >= 0", name="positive"),
+)
+Index("ix_jobs_account", jobs.c.account_id, jobs.c.id)
+Index("ix_jobs_key", jobs.c.key_id, jobs.c.id)
+Index(
+    "ix_jobs_open",
+    jobs.c.account_id,
+    sqlite_where=jobs.c.finished_at.is_(None),
+    postgresql_where=jobs.c.finished_at.is_(None),
+)
+Index(
+    "ix_jobs_watched",
+    jobs.c.keeper,
+    jobs.c.id,
+    sqlite_where=jobs.c.watched == 1,
+    postgresql_where=jobs.c.watched == 1,
+)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("id", String(40), primary_key=True, comment="webhook-id; made of the job's id, so that it is once"),
+    Column("job_id", String(40), nullable=False),
+    Column("account_id", String(40), nullable=False),
+    Column("key_id", String(40), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("state", String(12), nullable=False, comment="pending, delivered or failed"),
+    Column("attempts", Integer, nullable=False, server_default="0", comment="begun; one may have been cut"),
+    Column("next_at", Double, comment="when it is due, or its lease ends; null once it is over"),
+    Column("created_at", Double, nullable=False),
+    Column("finished_at", Double),
+)
+Index(
+    "ix_webhook_deliveries_due",
+    webhook_deliveries.c.next_at,
+    sqlite_where=webhook_deliveries.c.next_at.is_not(None),
+    postgresql_where=webhook_deliveries.c.next_at.is_not(None),
+)
+Index("ix_webhook_deliveries_account", webhook_deliveries.c.account_id, webhook_deliveries.c.id)
+Index("ix_webhook_deliveries_finished", webhook_deliveries.c.finished_at)
+
+webhook_attempts = Table(
+    "webhook_attempts",
+    metadata,
+    Column("delivery_id", ForeignKey(webhook_deliveries.c.id), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("status", Integer),
+    Column("error", String(300)),
+)
+
+artefacts = Table(
+    "artefacts",
+    metadata,
+    Column("id", String(40), primary_key=True, comment="made of the job's id and a number"),
+    Column("job_id", String(40), nullable=False),
+    Column("account_id", String(40), nullable=False),
+    Column("slot", String(20), nullable=False, comment="its place in the job's result"),
+    Column("state", String(12), nullable=False, comment="wanted, stored or failed"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_at", Double, comment="when it is to be fetched, or its lease ends; null once it is over"),
+    Column("error", String(300), comment="of the latest attempt"),
+    Column("name", String(40)),
+    Column("size", BigInteger),
+    Column("media_type", String(40)),
+    Column("digest", String(64), comment="SHA-256 in hexadecimal digits"),
+    Column("place", String(12)),
+    Column("created_at", Double, nullable=False),
+    Column("stored_at", Double),
+    Column("expires_at", Double, comment="when it is deleted"),
+)
+Index("ix_artefacts_job", artefacts.c.job_id)
+Index(
+    "ix_artefacts_due",
+    artefacts.c.next_at,
+    sqlite_where=artefacts.c.next_at.is_not(None),
+    postgresql_where=artefacts.c.next_at.is_not(None),
+)
+Index(
+    "ix_artefacts_expired",
+    artefacts.c.expires_at,
+    sqlite_where=artefacts.c.expires_at.is_not(None),
+    postgresql_where=artefacts.c.expires_at.is_not(None),
+)
+
 
 def _uses() -> tuple[Column[Any], ...]:
     """Of one account, project, key, model and channel: what an hour or a day adds up to."""

@@ -24,11 +24,11 @@ _FOLD: Final = (b" ", b"\t")
 Field = tuple[bytes, bytes]
 
 
-def parse(lines: list[bytes]) -> tuple[int, list[Field]] | None:
+def parse(lines: list[bytes], *, strange: bool = False) -> tuple[int, list[Field]] | None:
     """Status, and headers with lower-case names, of the final head in `lines`; None when there is none, or not whole.
 
     Informational heads before it and trailers after it are passed over. A folded line (RFC 9112 section 5.2) continues
-    the value before it. Raises Unacceptable.
+    the value before it. Lines of a `strange` server are not remembered. Raises Unacceptable.
     """
     if sum(map(len, lines)) > HEADER_BYTES:
         raise Unacceptable(FaultKind.OVERSIZE, f"a head of more than {HEADER_BYTES} bytes")
@@ -36,7 +36,7 @@ def parse(lines: list[bytes]) -> tuple[int, list[Field]] | None:
     headers: list[Field] = []
     for line in lines:
         if line.startswith(b"HTTP/"):
-            status, headers = status_of(line), []
+            status, headers = (_read_status if strange else status_of)(line), []
         elif line in _ENDS:
             if status and status not in INFORMATIONAL:
                 return status, headers
@@ -44,12 +44,11 @@ def parse(lines: list[bytes]) -> tuple[int, list[Field]] | None:
             name, before = headers[-1]
             headers[-1] = (name, before + b" " + line.strip())
         else:
-            headers.append(field_of(line))
+            headers.append((_read_field if strange else field_of)(line))
     return None
 
 
-@lru_cache(CACHED_LINES)
-def field_of(line: bytes) -> Field:
+def _read_field(line: bytes) -> Field:
     """Name in lower case and value of `Name: value`. Raises Unacceptable."""
     name, colon, value = line.partition(b":")
     if not colon:
@@ -57,11 +56,14 @@ def field_of(line: bytes) -> Field:
     return name.lower(), value.strip()
 
 
-@lru_cache(CACHED_LINES)
-def status_of(line: bytes) -> int:
+def _read_status(line: bytes) -> int:
     """The status of `HTTP/1.1 200 OK` or `HTTP/2 200`. Raises Unacceptable."""
     parts = line.split(None, 2)
     code = parts[1] if len(parts) > 1 else b""
     if not (code.isdigit() and len(code) == 3):  # noqa: PLR2004 - RFC 9112 section 4: three digits
         raise Unacceptable(FaultKind.GARBLED, "a status line without a status")
     return int(code)
+
+
+field_of = lru_cache(CACHED_LINES)(_read_field)
+status_of = lru_cache(CACHED_LINES)(_read_status)

@@ -8,7 +8,6 @@ from typing import Final
 import pycurl
 
 from polyrelay.routing.channel import Channel
-from polyrelay.settings.timeouts import Timeouts
 
 # Options that pycurl gives no name; the numbers are libcurl's ABI (curl.h).
 SUPPRESS_CONNECT_HEADERS: Final = 265
@@ -50,13 +49,13 @@ def system_authorities() -> str | None:
 
 def configure(curl: pycurl.Curl, channel: Channel) -> None:
     """Set everything that does not change from request to request of `channel`. Raises pycurl.error, ValueError."""
-    _set_protocol(curl, channel)
-    _set_connection(curl, channel.timeouts)
-    _set_tls(curl, channel.ca_file or system_authorities())
-    _set_proxy(curl, channel.proxy)
+    set_protocol(curl, http2=channel.http2)
+    set_connection(curl, channel.timeouts.connect)
+    set_tls(curl, channel.ca_file or system_authorities())
+    set_proxy(curl, channel.proxy)
 
 
-def _set_protocol(curl: pycurl.Curl, channel: Channel) -> None:
+def set_protocol(curl: pycurl.Curl, *, http2: bool) -> None:
     """HTTP only, no redirects, nothing remembered between requests.
 
     Cookies, alt-svc and HSTS stay off as libcurl has them unless asked for. PIPEWAIT stays off: after a cold start
@@ -64,7 +63,7 @@ def _set_protocol(curl: pycurl.Curl, channel: Channel) -> None:
     many close by themselves, and later requests share the HTTP/2 ones.
     """
     curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-    version = pycurl.CURL_HTTP_VERSION_2TLS if channel.http2 else pycurl.CURL_HTTP_VERSION_1_1
+    version = pycurl.CURL_HTTP_VERSION_2TLS if http2 else pycurl.CURL_HTTP_VERSION_1_1
     curl.setopt(pycurl.HTTP_VERSION, version)
     curl.setopt(pycurl.PIPEWAIT, 0)
     curl.setopt(pycurl.HTTP09_ALLOWED, 0)
@@ -77,8 +76,9 @@ def _set_protocol(curl: pycurl.Curl, channel: Channel) -> None:
     curl.setopt(pycurl.NOSIGNAL, 1)
 
 
-def _set_connection(curl: pycurl.Curl, timeouts: Timeouts) -> None:
-    curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, round(timeouts.connect * 1000)))
+def set_connection(curl: pycurl.Curl, connect_seconds: float) -> None:
+    """Deadline, probes and age."""
+    curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, round(connect_seconds * 1000)))
     curl.setopt(pycurl.TCP_NODELAY, 1)
     curl.setopt(pycurl.TCP_KEEPALIVE, 1)
     curl.setopt(pycurl.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
@@ -88,7 +88,7 @@ def _set_connection(curl: pycurl.Curl, timeouts: Timeouts) -> None:
     curl.setopt(pycurl.DNS_CACHE_TIMEOUT, DNS_SECONDS)
 
 
-def _set_tls(curl: pycurl.Curl, authorities: str | None) -> None:
+def set_tls(curl: pycurl.Curl, authorities: str | None) -> None:
     """TLS 1.2 or later, verified; the same authorities for the upstream and for an https proxy."""
     curl.setopt(pycurl.SSL_VERIFYPEER, 1)
     curl.setopt(pycurl.SSL_VERIFYHOST, 2)
@@ -101,7 +101,7 @@ def _set_tls(curl: pycurl.Curl, authorities: str | None) -> None:
         curl.setopt(pycurl.PROXY_CAINFO, authorities)
 
 
-def _set_proxy(curl: pycurl.Curl, proxy: str | None) -> None:
+def set_proxy(curl: pycurl.Curl, proxy: str | None) -> None:
     """Always explicit: an empty PROXY and an empty NOPROXY keep `http_proxy` and `no_proxy` of the environment out."""
     curl.setopt(pycurl.PROXY, proxy or "")
     curl.setopt(pycurl.NOPROXY, "")

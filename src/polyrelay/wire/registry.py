@@ -11,9 +11,7 @@ from polyrelay.wire import openai_errors, webui_errors
 from polyrelay.wire.openai_audio import hearing as openai_hearing
 from polyrelay.wire.openai_audio import speech, transcription
 from polyrelay.wire.openai_chat import request as chat
-from polyrelay.wire.openai_images import contract
-from polyrelay.wire.openai_images import request as images
-from polyrelay.wire.openai_images.contract import Contract
+from polyrelay.wire.openai_images import calls as images
 from polyrelay.wire.reactor import request as reactor
 from polyrelay.wire.sdwebui import request as sdwebui
 from polyrelay.wire.spoken import Incoming, Request, Tongue
@@ -26,6 +24,7 @@ Kind = Literal["json", "multipart"]
 
 JSON_ONLY: frozenset[Kind] = frozenset(("json",))
 FORM_ONLY: frozenset[Kind] = frozenset(("multipart",))
+EITHER: frozenset[Kind] = JSON_ONLY | FORM_ONLY
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +45,14 @@ def _chat(incoming: Incoming, *, billing_extras: bool) -> Request:
     return chat.read(incoming.body, billing_extras=billing_extras)
 
 
-def _images(incoming: Incoming, *, keeping: Contract) -> Request:
-    return images.read(incoming.body, keeping)
+def _images(
+    name: str, path: str, read: Callable[..., Request], accepts: frozenset[Kind] = JSON_ONLY
+) -> tuple[Surface, Surface]:
+    """A call for images in OpenAI's contract, and in AiToEarn's."""
+    return (
+        Surface(f"openai_{name}", f"/v1/images/{path}", partial(read, billed=False), accepts=accepts),
+        Surface(f"aitoearn_{name}", f"/api/ai/images/{path}", partial(read, billed=True), accepts=accepts),
+    )
 
 
 def _speech(incoming: Incoming) -> Request:
@@ -89,8 +94,9 @@ def _webui(name: str, path: str, read: Callable[[Incoming], Request]) -> tuple[S
 _SURFACES = (
     Surface("openai_chat", "/v1/chat/completions", partial(_chat, billing_extras=False)),
     Surface("aitoearn_chat", "/api/ai/chat/completions", partial(_chat, billing_extras=True)),
-    Surface("openai_images", "/v1/images/generations", partial(_images, keeping=contract.GENERATION)),
-    Surface("aitoearn_images", "/api/ai/images/generations", partial(_images, keeping=contract.BILLED_GENERATION)),
+    *_images("images", "generations", images.generation),
+    *_images("image_edits", "edits", images.edit, EITHER),
+    *_images("image_variations", "variations", images.variation, FORM_ONLY),
     Surface("openai_speech", "/v1/audio/speech", _speech),
     Surface(
         "openai_transcriptions",

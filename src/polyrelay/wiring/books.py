@@ -4,7 +4,7 @@ import asyncio
 import os
 import platform
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -47,6 +47,9 @@ class Books:
     ) -> None:
         self._bank = bank
         self._clock = clock
+        self._shared = shared
+        self.worker = ""
+        """The id under which this process is known to the books, once they are `running`."""
         self._journals = JournalFolder(data, cast("Sync", settings.fsync))
         self.treasury = Treasury(
             Pricing(book),
@@ -71,6 +74,11 @@ class Books:
             return ("the books cannot be reached",)
         return ()
 
+    async def recall(self, meters: Sequence[str]) -> None:
+        """Make every worker give back what it holds idle of meters, by their ids. Raises `BankAway`."""
+        await self._bank.recall(meters)
+        self._shared.bump("recall")
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Bring what others left behind into the books, and keep them until the block ends, when no exchange is open.
@@ -79,8 +87,8 @@ class Books:
         """
         sys.setswitchinterval(SWITCH_SECONDS)
         await self._recovery.run()
-        worker = ids.stamped("wk_", int(self._clock.wall() * 1000), Entropy()(ids.ENTROPY_BYTES))
-        await self._teller.open(worker, self._journals)
+        self.worker = ids.stamped("wk_", int(self._clock.wall() * 1000), Entropy()(ids.ENTROPY_BYTES))
+        await self._teller.open(self.worker, self._journals)
         teller = asyncio.create_task(self._teller.run())
         chores = [asyncio.create_task(chore) for chore in self._chores()]
         try:

@@ -6,6 +6,7 @@ from typing import Any
 from polyrelay.background.periodic import every_while
 from polyrelay.service.administration import desk
 from polyrelay.storage.administration import reading
+from polyrelay.storage.jobs import pruning
 from polyrelay.storage.reports import retention
 from polyrelay.storage.sql.transaction import Database, Tx
 
@@ -19,7 +20,7 @@ _DAY_SECONDS = 86400.0
 
 
 class Housekeeping:
-    """Deletes the records of single exchanges after `retention_days` (0 keeps them), and stored answers of the API."""
+    """Deletes exchanges and jobs `retention_days` after they ended (0 keeps them), and stored answers of the API."""
 
     def __init__(self, database: Database, retention_days: int) -> None:
         self._database = database
@@ -38,7 +39,11 @@ class Housekeeping:
         async def exchanges(tx: Tx) -> int:
             return await retention.prune(tx, await tx.now() - self._days * _DAY_SECONDS)
 
+        async def jobs(tx: Tx) -> int:
+            return await pruning.prune(tx, await tx.now() - self._days * _DAY_SECONDS)
+
         await self._database.write(answers)
-        for _ in range(PAUSE_ROUNDS if self._days else 0):
-            if not await self._database.write(exchanges):
-                break
+        for old in (exchanges, jobs):
+            for _ in range(PAUSE_ROUNDS if self._days else 0):
+                if not await self._database.write(old):
+                    break

@@ -32,7 +32,9 @@ from polyrelay.http.context import LaneContext, LaneSettings
 from polyrelay.kernel.errors import ConfigurationError
 from polyrelay.routing import plan
 from polyrelay.service import line
+from polyrelay.service.artefacts.fetching import Keeps
 from polyrelay.service.billing import Billing
+from polyrelay.service.jobs.surfaces import notices
 from polyrelay.service.lists import ReadOnlyLists
 from polyrelay.service.models import ModelDirectory
 from polyrelay.service.relay import Relay
@@ -46,6 +48,7 @@ from polyrelay.storage import folder
 from polyrelay.storage.access.directory import KeyDirectory
 from polyrelay.storage.access.source import open_keys
 from polyrelay.storage.books.bank import SqlBank
+from polyrelay.storage.jobs.store import SqlJobStore
 from polyrelay.storage.reports.holdings import SqlBillingReads
 from polyrelay.storage.secrecy import custody
 from polyrelay.storage.secrecy import secrets as server_secrets
@@ -55,11 +58,14 @@ from polyrelay.telemetry import logs
 from polyrelay.telemetry.records import Lines, NoRecords, RecordLog, writer
 from polyrelay.telemetry.redact import Redactor
 from polyrelay.upstream.curl import CurlUpstream
+from polyrelay.upstream.outside import CurlOutside
 from polyrelay.wire import registry
 from polyrelay.wiring import offer, overrides, plane
 from polyrelay.wiring.books import Books
+from polyrelay.wiring.delivery import Delivery, Surroundings, stores
 from polyrelay.wiring.housekeeping import Housekeeping
-from polyrelay.wiring.offer import Offer
+from polyrelay.wiring.jobs import Jobs
+from polyrelay.wiring.offer import USER_AGENT, Offer
 from polyrelay.wiring.overrides import Overrides
 
 logger = logging.getLogger(__name__)
@@ -89,6 +95,15 @@ class Parts:
     keys: KeyDirectory
     limits: MemoryLimits
     books: Books
+
+
+@dataclass(frozen=True, slots=True)
+class Clerks:
+    """Who answers what is no relay route."""
+
+    billing: Billing
+    jobs: Jobs
+    follow_up: Delivery
 
 
 class Node:
@@ -224,11 +239,21 @@ class Node:
             lines = line.Lines(*self._share())
             adapters = World(upstream, keys, limits, books.treasury, records, clock, loop, Entropy(), lines)
             relay = Relay(adapters, self._offer.snapshot)
+            outside = stack.enter_context(closing(CurlOutside(loop)))
+            store = SqlJobStore(
+                database,
+                stores(lambda: relay.snapshot.catalog),
+                lambda: follow_up.nudge(),  # noqa: PLW0108 - made below, and it needs the store
+            )
+            follow_up = self._follow_up(database, relay, outside, store, lambda job: jobs.keeping.request(job))  # noqa: PLW0108
+            billing = Billing(relay, SqlBillingReads(database), zone)
+            jobs = Jobs(relay, store, books, USER_AGENT, billing.allowance, follow_up.gallery.shown)
             context = LaneContext(self._lane(relay), self._spool())
             parts = Parts(relay, context, keys, limits, books)
-            application = self._application(parts, database, generation)
+            application = self._application(parts, database, generation, Clerks(billing, jobs, follow_up))
             self._server = server = http_server.build(self.settings.server, context, application)
             await stack.enter_async_context(books.running())
+            await stack.enter_async_context(jobs.running())
             address = self._bind(server)
             reload = partial(self._reload, parts)
             self._obey(loop, reload, server)
@@ -237,6 +262,7 @@ class Node:
                 every_while(KEPT_WATCH_SECONDS, partial(self._look, database, parts)),
                 *self._watching(reload),
                 *self._housekeeping(database),
+                *follow_up.chores(tidies=self._is_first),
             ]
             if isinstance(records, RecordLog):
                 chores.append(records.run())
@@ -282,7 +308,28 @@ class Node:
             return NoRecords()
         return RecordLog(Lines(self._redactor, as_json=logs.use_json(log, sys.stderr)), writer(sys.stderr), clock)
 
-    def _application(self, parts: Parts, database: Database, generation: Generation) -> Application:
+    def _follow_up(
+        self, database: Database, relay: Relay, outside: CurlOutside, store: SqlJobStore, keeps: Keeps
+    ) -> Delivery:
+        around = Surroundings(
+            lambda: self.settings,
+            lambda: relay.snapshot.catalog,
+            lambda: self.settings.server.public_url or self._local_url(),
+            relay.world.clock,
+            outside,
+            notices.RENDERS,
+            keeps,
+        )
+        return Delivery(database, self.data, store, around)
+
+    def _local_url(self) -> str:
+        """Where this process listens, for links of a relay that was not told where clients reach it."""
+        server = self.settings.server
+        scheme, host = "https" if server.tls_certificate else "http", server.host
+        port = self._server.bound_port if self._server is not None else server.port
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    def _application(self, parts: Parts, database: Database, generation: Generation, clerks: Clerks) -> Application:
         relay = parts.relay
 
         def unready() -> tuple[str, ...]:
@@ -297,9 +344,16 @@ class Node:
             plane.make(database, self.data, self._config, lambda: self._offer, partial(generation.bump, "keys")),
             lambda: parts.books.treasury.unpaid,
         )
-        billing = Billing(relay, SqlBillingReads(database), zone)
-        lists = ReadOnlyLists(relay)
-        return Application(ModelDirectory(relay), unready, control.on_first_use(instance), billing, lists)
+        return Application(
+            ModelDirectory(relay),
+            unready,
+            control.on_first_use(instance),
+            clerks.billing,
+            ReadOnlyLists(relay),
+            clerks.jobs.surfaces,
+            clerks.follow_up.page(relay),
+            clerks.follow_up.artefacts(),
+        )
 
     def _bind(self, server: http_server.Server) -> str:
         if self._place is None:
@@ -335,9 +389,12 @@ class Node:
 
     def _housekeeping(self, database: Database) -> list[Coroutine[Any, Any, None]]:
         """What one worker does for all."""
-        if self._place is not None and self._place.index:
-            return []
-        return Housekeeping(database, self.settings.ledger.retention_days).chores()
+        return Housekeeping(database, self.settings.ledger.retention_days).chores() if self._is_first else []
+
+    @property
+    def _is_first(self) -> bool:
+        """Whether this is the worker that does what one does for all."""
+        return self._place is None or not self._place.index
 
 
 @asynccontextmanager

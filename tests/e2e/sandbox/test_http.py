@@ -2,8 +2,10 @@ import contextlib
 import json
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -131,7 +133,7 @@ def test_help_is_text(vendor: Vendor) -> None:
 
 
 def test_as_a_program(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", run_module.__name__, "--tls", str(tmp_path)]
+    command = [sys.executable, "-m", run_module.__name__, "--tls", str(tmp_path), "--basic", "user:pass"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -139,6 +141,9 @@ def test_as_a_program(tmp_path: Path) -> None:
             assert address["base_url"] == f"https://127.0.0.1:{address['port']}/v1"
             assert (tmp_path / "ca.pem").samefile(address["ca"])
             assert (tmp_path / "server.key").stat().st_mode & 0o077 == 0
+            root, trust = address["base_url"].removesuffix("/v1"), ssl.create_default_context(cafile=address["ca"])
+            with pytest.raises(urllib.error.HTTPError, match="401"):
+                urllib.request.urlopen(f"{root}/sdapi/v1/samplers", timeout=10, context=trust)
             with contextlib.closing(socket.create_connection(("127.0.0.1", address["port"]), timeout=10)):
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(10) == 0

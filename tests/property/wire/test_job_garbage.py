@@ -1,6 +1,7 @@
 """Whatever comes is understood or refused: an upstream's answers by its dialect, a client's requests by its surface."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -14,10 +15,12 @@ from polyrelay.exchange.video import Video, VideoAsk
 from polyrelay.kernel.errors import InvalidRequest
 from polyrelay.wire import dialects, forms
 from polyrelay.wire.dialect import Asked, Declined, Garbled
+from polyrelay.wire.suno import requests as music_requests
 from polyrelay.wire.suno.flat import surface as flat
 from polyrelay.wire.suno.native import surface as native
 from polyrelay.wire.suno.task import surface as task
 from polyrelay.wire.suno.view import JobView
+from polyrelay.wire.videos import requests as video_requests
 from polyrelay.wire.videos.aitoearn import surface as aitoearn
 from polyrelay.wire.videos.openai import surface as openai
 from polyrelay.wire.videos.view import VideoView
@@ -141,7 +144,8 @@ def test_any_poll(name: str, ask: Ask, status: int, body: bytes) -> None:
         shown(ask, msgspec.structs.replace(upstreamed, clips=seen.clips or upstreamed.clips), seen)
 
 
-READERS = {
+Reader = Callable[[bytes], music_requests.Submission | video_requests.Submission]
+READERS: dict[str, Reader] = {
     "native.generate": native.read_generate,
     "native.concat": native.read_concat,
     "native.lyrics": native.read_lyrics,

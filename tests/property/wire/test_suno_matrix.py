@@ -16,7 +16,7 @@ from polyrelay.wire.answers import Answer
 from polyrelay.wire.dialect import Asked, Dialect
 from polyrelay.wire.suno.flat import surface as flat
 from polyrelay.wire.suno.native import surface as native
-from polyrelay.wire.suno.requests import Submission
+from polyrelay.wire.suno.requests import FeedQuery, Submission
 from polyrelay.wire.suno.task import surface as task
 from polyrelay.wire.suno.view import JobView
 from support import suno
@@ -78,7 +78,7 @@ def written(client: str, wish: dict[str, Any], strange: dict[str, Any]) -> Submi
     if wish["kind"] == "extending":
         body |= {"audio_id" if client == "flat" else "continue_clip_id": wish["clip"], "continue_at": wish["at"]}
     if client == "task" and wish["kind"] == "extending":
-        body["task_id"] = OTHER
+        body["task_id"] = "what a client takes it for"
     text = json.dumps(body).encode()
     if client == "native":
         return native.read_generate(text)
@@ -128,8 +128,8 @@ def test_a_wish_arrives(client: str, upstream: str, wish: dict[str, Any], strang
     expected = {**wish, "model": MODEL} | ({"clip": EXTENDED} if "clip" in wish else {})
     assert understood(upstream, message.path, body) == expected
     assert strange.items() <= body.items()
-    assert b"px_" not in message.body
-    if upstream == "task" and client == "task" and wish["kind"] == "extending":
+    assert OTHER.encode() not in message.body
+    if upstream == "task" and wish["kind"] == "extending":
         assert body["task_id"] == EXTENDED_TASK
 
 
@@ -208,7 +208,7 @@ def rendered(client: str, view: JobView) -> tuple[list[dict[str, Any]], list[Ans
         answers = [
             native.feed([view], wanted),
             native.submitted(view),
-            native.feed_v2([view], native.FeedQuery(), 2),
+            native.feed_v2([view], FeedQuery(), 2),
             native.clip(view, wanted[0]),
         ]
         return list(reversed(json.loads(answers[0][2]))), answers

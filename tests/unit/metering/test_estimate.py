@@ -82,6 +82,16 @@ def test_images_of_unknown_size_count_at_the_dearest_row() -> None:
     assert (held("auto", "auto"), held("big", None), held("big", "standard"), held("small", "hd")) == (6, 6, 4, 2)
 
 
+def test_rows_behind_one_that_is_sure_to_match_do_not_count() -> None:
+    table = sheet({"per_image": [{"size": "small", "price": "1"}, {"quality": "hd", "price": "2"}, {"price": "9"}]})
+
+    def held(size: str, quality: str) -> int:
+        call = Call("m", False, 100, demand=Demand(images=(ImageCount(size, quality, 1),)))
+        return estimate.bound(call, quoted(table)).amount // money.NANOS_PER_UNIT
+
+    assert (held("small", "auto"), held("big", "hd"), held("auto", "hd"), held("big", "auto")) == (1, 2, 2, 9)
+
+
 def test_each_image_by_tokens_is_held_at_the_most_one_may_take() -> None:
     call = Call("m", False, 0, choices=3, demand=Demand(images=(ImageCount("auto", "auto", 3),)))
     assert estimate.bound(call, quoted()).output == MADE_IMAGE_TOKENS
@@ -119,3 +129,31 @@ def test_clamp_lowers_the_cap_to_what_is_affordable() -> None:
 def test_free_models_hold_nothing() -> None:
     assert estimate.bound(Call("m", False, 10**6), quoted(FREE)).amount == 0
     assert estimate.clamp(Call("m", False, 10**6, max_output=5), quoted(FREE), 0) == 5
+
+
+def test_a_recording_of_known_length_counts_by_its_seconds() -> None:
+    call = Call("m", False, 100, max_output=0, references=References(audio=2), demand=Demand(seconds=30))
+    assert tokens(call, quoted()) == 100 + 2 * 30 * 50
+    assert tokens(call, quoted(maxima=Maxima(context=1000, overhead=0))) == 1000
+    assert tokens(call, quoted(maxima=Maxima(audio=7, overhead=0))) == 100 + 14
+
+
+SPEECH = Call("m", False, 100, max_output=500, demand=Demand(seconds=20, characters=40), capped=False)
+
+
+@pytest.mark.parametrize(
+    ("document", "amount"),
+    [
+        ({"per_character": "0.01"}, "0.400000000"),
+        ({"per_second": "0.01"}, "0.200000000"),
+        ({"input_text": "1", "per_second": "0.01"}, "0.200100000"),
+        ({"input_text": "1", "output_text": "2"}, "0.001100000"),
+    ],
+)
+def test_speech_is_held_by_whichever_unit_has_a_price(document: dict[str, str], amount: str) -> None:
+    assert money.show(estimate.bound(SPEECH, quoted(sheet(document))).amount) == amount
+
+
+def test_output_tokens_without_a_rate_are_refused_unless_what_is_made_is_priced() -> None:
+    with pytest.raises(Unpriced):
+        estimate.bound(SPEECH, quoted(sheet({"input_text": "1", "per_request": "1"})))

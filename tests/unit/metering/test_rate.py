@@ -161,6 +161,55 @@ def test_what_has_no_price_is_refused_not_free(document: Document, usage: Usage)
         price(document, usage)
 
 
+SPOKEN = Usage(input_text=10, output_audio=80, seconds=4, characters=40, estimated=True)
+HEARD = Usage(input_text=3, input_audio=40, output_text=9, seconds=4, estimated=True)
+
+
+@pytest.mark.parametrize(
+    ("document", "usage", "buckets"),
+    [
+        ({"per_character": "0.01"}, SPOKEN, {"characters": 40}),
+        ({"per_second": "0.01"}, SPOKEN, {"seconds": 4}),
+        ({"input_text": "1", "output_text": "2"}, SPOKEN, {"input_text": 10, "output_audio": 80}),
+        ({"input_text": "1", "per_second": "0.01"}, SPOKEN, {"input_text": 10, "seconds": 4}),
+        ({"per_second": "0.01", "per_character": "0.01"}, SPOKEN, {"seconds": 4, "characters": 40}),
+        ({"per_request": "1"}, SPOKEN, {"requests": 1}),
+        ({"per_second": "0.01"}, HEARD, {"seconds": 4}),
+        ({"input_text": "1", "output_text": "2"}, HEARD, {"input_text": 3, "input_audio": 40, "output_text": 9}),
+        ({"input_text": "0", "per_second": "0.01"}, HEARD, {"input_text": 3, "input_audio": 40, "seconds": 4}),
+    ],
+)  # fmt: skip
+def test_what_is_counted_in_every_unit_is_priced_in_those_of_the_tariff(
+    document: Document, usage: Usage, buckets: dict[str, int]
+) -> None:
+    charge = rate.charge(usage, quoted(document))
+    assert {line.bucket: line.quantity for line in charge.lines} == buckets
+    assert charge.exact == sum(line.exact for line in charge.lines)
+
+
+def test_output_tokens_without_a_rate_are_not_in_a_price_per_request() -> None:
+    with pytest.raises(Unpriced):
+        price({"input_text": "1", "per_request": "1"}, SPOKEN)
+
+
+@pytest.mark.parametrize(
+    ("document", "usage", "estimated"),
+    [
+        ({"per_character": "0.01"}, SPOKEN, False),
+        ({"per_request": "1"}, SPOKEN, False),
+        ({"per_second": "0.01"}, SPOKEN, False),
+        ({"per_second": "0.01"}, Usage(seconds=4, seconds_estimated=True), True),
+        ({"per_character": "1"}, Usage(characters=1, seconds=4, seconds_estimated=True), False),
+        ({"input_text": "1", "output_text": "2"}, SPOKEN, True),
+        ({"input_text": "1", "output_text": "2"}, Usage(input_text=5, seconds=4, seconds_estimated=True), False),
+        ({"per_image": [{"price": "1"}]}, Usage(images=(ImageCount(None, None, 1),), estimated=True), True),
+        ({"free": True}, SPOKEN, True),
+    ],
+)
+def test_a_bill_is_an_estimate_when_a_line_of_it_is(document: Document, usage: Usage, estimated: bool) -> None:
+    assert rate.charge(usage, quoted(document)).estimated is estimated
+
+
 def test_an_unpriced_cost_side_does_not_stop_the_charge() -> None:
     charge = rate.charge(Usage(input_text=5, output_text=1), quoted(GPT_4O, cost={"input_text": "1"}))
     assert charge.amount > 0

@@ -5,6 +5,7 @@ import pytest
 from polyrelay.exchange.operation import Operation
 from polyrelay.providers import outbound
 from polyrelay.routing.channel import Candidate, Channel, Credential
+from polyrelay.wire.dialect import Message
 from polyrelay.wire.openai_chat import replies
 from polyrelay.wire.spoken import Sent
 
@@ -69,6 +70,17 @@ def test_an_endpoint_is_asked_for_the_best_of_what_it_offers() -> None:
     found = outbound.endpoint(candidate("deepseek"), "polyrelay/1")
     assert found.serving((Operation.SPEECH, Operation.CHAT)) is Operation.CHAT
     assert found.serving((Operation.SPEECH,)) is None
+
+
+@pytest.mark.parametrize("base_url", ["https://api.example/v1", "https://api.example/v1/"])
+def test_a_dialects_message_becomes_a_request_below_the_base_url(base_url: str) -> None:
+    chosen = candidate(base_url=base_url)
+    asked = outbound.errand(chosen, "polyrelay/1", Message("GET", "/feed?ids=a,b"))
+    assert (asked.method, asked.url, asked.body) == ("GET", "https://api.example/v1/feed?ids=a,b", b"")
+    assert asked.fixed_headers == ("user-agent: polyrelay/1", f"authorization: Bearer {SECRET}")
+    told = outbound.errand(chosen, "polyrelay/1", Message("POST", "/make", b"x", "text/plain"))
+    assert (told.method, told.body, told.channel, told.credential) == ("POST", b"x", chosen.channel, chosen.credential)
+    assert "content-type: text/plain" in told.fixed_headers
 
 
 def test_no_repr_shows_the_key() -> None:

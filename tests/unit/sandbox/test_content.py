@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyrelay.sandbox.content import Content, Upload
@@ -11,6 +11,7 @@ NAMES = st.text("abcdefgh_[]", min_size=1, max_size=12)
 DATA = st.binary(max_size=300).filter(lambda data: BOUNDARY.encode() not in data)
 
 
+@settings(deadline=None)
 @given(texts=st.lists(st.tuples(NAMES, st.text("äöü日 xyz\r\n-", max_size=40))), files=st.lists(st.tuples(NAMES, DATA)))
 def test_what_was_put_into_a_form_is_found_in_it(texts: list[tuple[str, str]], files: list[tuple[str, bytes]]) -> None:
     form = Form(*texts, *((name, "f.bin", data) for name, data in files))

@@ -142,6 +142,13 @@ def test_each_upstream_says_no_in_its_own_shape(path: str, shape: object) -> Non
     )
 
 
+def test_chat_has_a_path_too() -> None:
+    front = Front()
+    front.board.put("/v1/chat/completions", "status=500", 1)
+    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+    assert [front.post("/api/ai/chat/completions", body).status for _ in range(2)] == [500, 200]
+
+
 def test_a_wrong_script_in_a_name_is_named() -> None:
     answer = Front().post("/v1/images/generations", {**IMAGE, "model": "sandbox:nonsense=1"})
     assert answer.status == 400

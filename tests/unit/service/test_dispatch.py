@@ -26,7 +26,6 @@ from support.stage import (
     comments,
     frame,
     good_stream,
-    sent_body,
     stream,
     whole,
 )
@@ -329,7 +328,7 @@ def test_an_asked_for_usage_chunk_is_passed_untouched() -> None:
     stage = Stage(good_stream())
     _, page = stage.ask(stream=True, stream_options={"include_usage": True})
     assert USAGE in page.body
-    assert b"include_usage" in sent_body(stage)
+    assert b"include_usage" in stage.upstream.bodies[0]
 
 
 def test_too_many_bytes_before_meaning_are_a_fault() -> None:

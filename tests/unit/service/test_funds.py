@@ -27,7 +27,6 @@ from support.stage import (
     comments,
     frame,
     good_stream,
-    sent_body,
     stream,
     whole,
 )
@@ -150,7 +149,7 @@ def test_the_upstream_is_told_what_the_hold_covers(wanted: int | None, told: int
     stage.ledger.cap = 7
     body: dict[str, Any] = {} if wanted is None else {"max_completion_tokens": wanted}
     _, page = stage.ask(**body)
-    assert json.loads(sent_body(stage))["max_completion_tokens"] == told
+    assert json.loads(stage.upstream.bodies[0])["max_completion_tokens"] == told
     assert b"x-polyrelay-clamped" not in page.headers
 
 

@@ -7,12 +7,21 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from uvicorn._types import ASGI3Application
 
-from polyrelay.http.admin import accounts, docs, gate, keys, offers, payments, problems, reports, system
+from polyrelay.http.admin import accounts, docs, gate, keys, offers, payments, problems, reports, system, webhooks
 from polyrelay.http.admin.instance import Instance
 from polyrelay.service.administration.ports import Away, Taken
 from polyrelay.service.administration.refusals import Refused
 
-ROUTERS = (accounts.router, keys.router, offers.router, payments.router, reports.router, system.router, docs.router)
+ROUTERS = (
+    accounts.router,
+    keys.router,
+    offers.router,
+    payments.router,
+    reports.router,
+    webhooks.router,
+    system.router,
+    docs.router,
+)
 
 DESCRIPTION = """\
 Bearer admin tokens with roles. Lists are paged: `next` of a page is `after` of the following one. Updates need

@@ -194,7 +194,9 @@ class _Channel(Body):
     timeouts: dict[str, int | float] | None = None
     proxy: Url | None = None
     client_gone: str | None = None
+    artefacts: str | None = None
     scripts: Annotated[list[Line], Field(max_length=100)] | None = None
+    poll_seconds: Annotated[float, Field(ge=0)] | None = None
     http2: bool | None = None
     disabled: bool = False
 

@@ -2,4 +2,4 @@
 
 from polyrelay.providers.profile import OPENAI, Profile
 
-PROFILE = Profile(name="openai_compatible", title="OpenAI compatible", paths=OPENAI)
+PROFILE = Profile(name="openai_compatible", title="OpenAI compatible", paths=OPENAI, dialect="openai_videos")

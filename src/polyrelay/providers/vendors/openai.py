@@ -2,4 +2,6 @@
 
 from polyrelay.providers.profile import OPENAI, Profile
 
-PROFILE = Profile(name="openai", title="OpenAI", paths=OPENAI, cap_field="max_completion_tokens")
+PROFILE = Profile(
+    name="openai", title="OpenAI", paths=OPENAI, dialect="openai_videos", cap_field="max_completion_tokens"
+)

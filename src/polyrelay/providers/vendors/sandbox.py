@@ -2,4 +2,4 @@
 
 from polyrelay.providers.profile import OPENAI, Profile
 
-PROFILE = Profile(name="sandbox", title="polyrelay sandbox", paths=OPENAI)
+PROFILE = Profile(name="sandbox", title="polyrelay sandbox", paths=OPENAI, dialect="openai_videos")

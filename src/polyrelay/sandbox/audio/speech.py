@@ -7,8 +7,7 @@ import sys
 from array import array
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
-from math import pi, sin
+from math import gcd, pi, sin
 
 from polyrelay.sandbox.audio import language
 from polyrelay.sandbox.dice import Dice
@@ -85,17 +84,18 @@ _RATE_AT = 24
 
 
 def _resampled(samples: "array[int]", rate: int) -> "array[int]":
-    """The samples at `RATE`, by straight lines between them."""
-    if rate == RATE or len(samples) < 2:  # noqa: PLR2004 - a line has two ends
+    """The samples at `RATE`, by straight lines between them: all that lie equally far between two at a time."""
+    if rate == RATE:
         return samples
-    lines = list(pairwise(samples))
-    step, last = rate / RATE, len(lines) - 1
-    out = array("h", bytes(2 * int(len(lines) / step)))
-    for place in range(len(out)):
-        at = place * step
-        whole = min(last, int(at))
-        left, right = lines[whole]
-        out[place] = int(left + (right - left) * (at - whole))
+    shared = gcd(rate, RATE)
+    down, up = rate // shared, RATE // shared
+    rounds = max(0, len(samples) - 1) // down
+    out = silence(rounds * up)
+    for phase in range(up if rounds else 0):
+        first, weight = divmod(phase * down, up)
+        upto = first + (rounds - 1) * down + 1
+        ends = zip(samples[first:upto:down], samples[first + 1 : upto + 1 : down], strict=True)
+        out[phase::up] = array("h", [one + (other - one) * weight // up for one, other in ends])
     return out
 
 

@@ -33,6 +33,8 @@ class Kind(StrEnum):
     IDEMPOTENCY = "idempotency"
     TRANSFERS = "transfers"
     EXCHANGES = "exchanges"
+    DELIVERIES = "webhook_deliveries"
+    ATTEMPTS = "webhook_attempts"
 
 
 KEY_COLUMNS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
@@ -42,6 +44,7 @@ KEY_COLUMNS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
         Kind.CHANNELS: ("name",),
         Kind.TARIFFS: ("id", "version"),
         Kind.IDEMPOTENCY: ("actor", "key"),
+        Kind.ATTEMPTS: ("delivery_id", "number"),
     }
 )
 """What identifies a row, and orders lists."""

@@ -53,6 +53,7 @@ TABLE: Mapping[tuple[str, str], frozenset[Role]] = MappingProxyType(
         ("overdrafts", "write"): _OWNER,
         ("transfers", "read"): _INSIDE,
         ("charges", "read"): _ALL,
+        ("webhooks", "read"): _ALL,
         ("usage", "read"): _ALL,
         ("usage", "export"): _INSIDE,
         ("audit", "read"): frozenset({Role.OWNER, Role.AUDITOR}),

@@ -68,11 +68,16 @@ _DAYS = _adding("days", "day")
 
 
 async def post(tx: Tx, worker: str, batch: Batch) -> int:
-    """Write the batch of a worker whose row is locked; nanos written off.
+    """Write the batch of a worker whose row is locked; nanos written off. Raises as `book`."""
+    return await book(tx, worker, batch_name(worker, batch), batch.rows)
+
+
+async def book(tx: Tx, worker: str, name: str, given: Sequence[Row]) -> int:
+    """Write rows whose charges the worker's slices cover, marked as batch `name`; nanos written off.
 
     Raises `Conflict`, at the latest when the transaction ends, for an exchange that was posted before.
     """
-    rows = [fitting(row) for row in await _unposted(tx, batch.rows)]
+    rows = [fitting(row) for row in await _unposted(tx, given)]
     if not rows:
         return 0
     now = await tx.now()
@@ -80,8 +85,7 @@ async def post(tx: Tx, worker: str, batch: Batch) -> int:
     found = await bank_pots.of_meters(tx, meters, worker) if meters else []
     await bank_pots.learn_others(tx, found, worker)
     result = posting.post(rows, found, now)
-    report(worker, batch, result.uncovered)
-    name = batch_name(worker, batch)
+    report(name, result.uncovered)
     await tx.many(_EXCHANGES, [_values(each, name) for each in result.settled])
     await bank_pots.write(tx, found, worker)
     await transfers.insert(tx, result.transfers, now, actor=worker, batch=name)
@@ -102,14 +106,14 @@ def batch_name(worker: str, batch: Batch) -> str:
     return f"{worker}:{batch.segment}:{batch.start}"
 
 
-def report(worker: str, batch: Batch, uncovered: int) -> None:
-    """Tell the operator when slices did not cover what the journal says they do."""
+def report(batch: str, uncovered: int) -> None:
+    """Tell the operator when slices did not cover what they were said to."""
     if uncovered:
         logger.error(
-            "worker %s, segment %d, bytes %d to %d: its slices lack %d nanos of what it charged; taken from the "
-            "meters, or else written off",
-            worker, batch.segment, batch.start, batch.end, uncovered,
-        )  # fmt: skip
+            "batch %s: slices lack %d nanos of what was charged; taken from the meters, or else written off",
+            batch,
+            uncovered,
+        )
 
 
 def fitting(row: Row) -> Row:

@@ -2,13 +2,15 @@
 
 Whoever changes what a worker has of a meter holds the row of that worker first, and whoever changes pots, or a slice of
 one, the rows of all pots of the meter, in the order of ids. So a worker that holds these may swap slices with others:
-that changes of which pots they are, not what they come to. On SQLite the write transaction is the lock. That what was
-read is still so when it is written back is also what the check constraint `never_overdrawn` insists on.
+that changes of which pots they are, not what they come to. Of the worker `jobs`, which many act for, nobody holds the
+row: the pots alone are locked. On SQLite the write transaction is the lock. That what was read is still so when it is
+written back is also what the check constraint `never_overdrawn` insists on.
 """
 
 import json
 from collections.abc import Iterable, Sequence
 
+from polyrelay.ledger.escrow import JOBS
 from polyrelay.ledger.meters import Meter
 from polyrelay.ledger.pots import Pot, by_meter, new_pot
 from polyrelay.storage.sql import among
@@ -65,8 +67,8 @@ async def of_meters(tx: Tx, meters: Iterable[str], worker: str = "", *, lock: bo
         return _pots(await tx.fetch(sql, worker, values))
     locking = _OF_METERS % (_AMONG[tx.dialect], _WAS_LEFT) + _LOCK[tx.dialect]
     found = _pots(await tx.fetch(locking, worker, values))
-    if len({pot.meter for pot in found}) < len(found):
-        # Whom a lock was waited for may have swapped slices, and that statement sees them as they were before.
+    if worker == JOBS or len({pot.meter for pot in found}) < len(found):
+        # Whom a lock was waited for may have changed or swapped slices, which that statement sees as they were before.
         found = _pots(await tx.fetch(sql + _LOCK[tx.dialect], worker, values))
     return found
 

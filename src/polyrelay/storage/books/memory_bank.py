@@ -14,7 +14,7 @@ from polyrelay.ledger.pots import Pot
 from polyrelay.ledger.transfer import Transfer
 from polyrelay.service.bank import Batch, Enrolment, Posted, Row, Standing, Taken, Want
 from polyrelay.storage.books.bank import CLOSED, LIVE, SUSPENSE, TICK_SECONDS, is_due, lapse, lost, return_to, take_from
-from polyrelay.storage.books.bank_post import fitting, report
+from polyrelay.storage.books.bank_post import batch_name, fitting, report
 
 
 class BooksBroken(AssertionError):
@@ -97,11 +97,9 @@ class MemoryBank:
             return []
         if self._worker(worker).standing.state != LIVE:
             raise lost(worker)
-        for want in wants:
-            self._main(want.meter)
-        found = self._found([want.meter.id for want in wants], worker)
+        found = self.open_for([want.meter for want in wants], worker)
         taken = take_from(found, wants, self.clock.wall())
-        self._write(found, worker)
+        self.write(found, worker)
         return taken
 
     async def give_back(self, worker: str, amounts: Sequence[tuple[str, int]]) -> None:
@@ -109,9 +107,9 @@ class MemoryBank:
         if not amounts:
             return
         self._worker(worker)
-        found = self._found([meter for meter, _ in amounts], worker)
+        found = self.found([meter for meter, _ in amounts], worker)
         return_to(found, amounts, worker)
-        self._write(found, worker)
+        self.write(found, worker)
 
     async def slices(self, worker: str) -> dict[str, int]:
         """See the port."""
@@ -178,9 +176,69 @@ class MemoryBank:
             if pot.expires_at is not None and pot.expires_at <= now and pot.granted > pot.spent + pot.escrowed
         ]
         moves = lapse(found)
-        self._write(found, "")
+        self.write(found, "")
         self.transfers.extend(moves)
         return sum(move.amount for move in moves)
+
+    # ── for the twin of the jobs' store ──
+
+    def live(self, worker: str) -> bool:
+        """Whether the worker's lease lasts."""
+        known = self._workers.get(worker)
+        return known is not None and known.standing.state == LIVE and known.lease_until > self.clock.wall()
+
+    def open_for(self, wanted: Sequence[Meter], worker: str) -> list[Pot]:
+        """As `found`; a meter without its first pot gets it."""
+        for meter in wanted:
+            self._main(meter)
+        return self.found([meter.id for meter in wanted], worker)
+
+    def found(self, of_meters: Iterable[str], worker: str) -> list[Pot]:
+        """The pots of these meters, with the worker's slices: to be changed and written."""
+        wanted, mine = set(of_meters), self.slices_of.get(worker, {})
+        found = [
+            replace(pot, slice=mine.get(pot.id, 0), others={}, swapped={})
+            for pot in self.pots.values()
+            if pot.meter in wanted
+        ]
+        for pot in found:
+            pot.others.update(
+                (other, slices[pot.id])
+                for other, slices in self.slices_of.items()
+                if other != worker and pot.id in slices
+            )
+        return found
+
+    def write(self, found: Iterable[Pot], worker: str) -> None:
+        """Keep what was moved. Raises `BooksBroken`."""
+        for pot in found:
+            escrowed, spent = pot.escrowed + pot.gained - pot.charged, pot.spent + pot.charged + pot.direct
+            slices = {worker: pot.sliced(), **{other: pot.sliced_of(other) for other in pot.swapped}}
+            if min(escrowed, spent, *slices.values()) < 0 or escrowed + spent > self.ceilings[pot.id]:
+                raise BooksBroken(f"{pot.id}: {spent} spent and {escrowed} escrowed of {self.ceilings[pot.id]}")
+            self.pots[pot.id].escrowed, self.pots[pot.id].spent = escrowed, spent
+            for owner, amount in slices.items():
+                self.slices_of.setdefault(owner, {})[pot.id] = amount
+                if not amount:
+                    del self.slices_of[owner][pot.id]
+
+    def book(self, worker: str, name: str, given: Sequence[Row]) -> int:
+        """Post rows as batch `name`; nanos written off. Raises `BooksBroken`."""
+        rows = [fitting(row) for row in given if not (row.indeterminate and row.id in self.exchanges)]
+        names = [row.id for row in rows]
+        if len(set(names)) < len(names) or not self.exchanges.keys().isdisjoint(names):
+            raise BooksBroken(f"an exchange of {names} is posted twice")
+        found = self.found(posting.meters_of(rows), worker)
+        result = posting.post(rows, found, self.clock.wall())
+        report(name, result.uncovered)
+        self.write(found, worker)
+        self.exchanges.update((each.row.id, each) for each in result.settled)
+        self.transfers.extend(result.transfers)
+        for key, sums in result.rollups.items():
+            self.rollups.setdefault(key, Sums()).add(sums)
+        for key, sums in posting.daily(result.rollups).items():
+            self.days.setdefault(key, Sums()).add(sums)
+        return result.written_off
 
     # ── inside ──
 
@@ -199,49 +257,8 @@ class MemoryBank:
         pot.granted, pot.overdraft = granted, overdraft
         self.ceilings[pot.id] = purse.ceiling(granted, overdraft, pot.spent + pot.escrowed)
 
-    def _found(self, of_meters: Iterable[str], worker: str) -> list[Pot]:
-        wanted, mine = set(of_meters), self.slices_of.get(worker, {})
-        found = [
-            replace(pot, slice=mine.get(pot.id, 0), others={}, swapped={})
-            for pot in self.pots.values()
-            if pot.meter in wanted
-        ]
-        for pot in found:
-            pot.others.update(
-                (other, slices[pot.id])
-                for other, slices in self.slices_of.items()
-                if other != worker and pot.id in slices
-            )
-        return found
-
-    def _write(self, found: Iterable[Pot], worker: str) -> None:
-        for pot in found:
-            escrowed, spent = pot.escrowed + pot.gained - pot.charged, pot.spent + pot.charged + pot.direct
-            slices = {worker: pot.sliced(), **{other: pot.sliced_of(other) for other in pot.swapped}}
-            if min(escrowed, spent, *slices.values()) < 0 or escrowed + spent > self.ceilings[pot.id]:
-                raise BooksBroken(f"{pot.id}: {spent} spent and {escrowed} escrowed of {self.ceilings[pot.id]}")
-            self.pots[pot.id].escrowed, self.pots[pot.id].spent = escrowed, spent
-            for owner, amount in slices.items():
-                self.slices_of.setdefault(owner, {})[pot.id] = amount
-                if not amount:
-                    del self.slices_of[owner][pot.id]
-
     def _post(self, worker: str, batch: Batch) -> int:
-        rows = [fitting(row) for row in batch.rows if not (row.indeterminate and row.id in self.exchanges)]
-        names = [row.id for row in rows]
-        if len(set(names)) < len(names) or not self.exchanges.keys().isdisjoint(names):
-            raise BooksBroken(f"an exchange of {names} is posted twice")
-        found = self._found(posting.meters_of(rows), worker)
-        result = posting.post(rows, found, self.clock.wall())
-        report(worker, batch, result.uncovered)
-        self._write(found, worker)
-        self.exchanges.update((each.row.id, each) for each in result.settled)
-        self.transfers.extend(result.transfers)
-        for key, sums in result.rollups.items():
-            self.rollups.setdefault(key, Sums()).add(sums)
-        for key, sums in posting.daily(result.rollups).items():
-            self.days.setdefault(key, Sums()).add(sums)
-        return result.written_off
+        return self.book(worker, batch_name(worker, batch), batch.rows)
 
     def _close(self, known: _Worker) -> None:
         worker = known.standing.worker

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from polyrelay.ledger import audit
 from polyrelay.ledger.audit import Bill, Findings, Flow, Offence, PotSums, Stand, Transcribed
-from polyrelay.storage.reports import retention
+from polyrelay.storage.reports import audit_jobs, retention
 from polyrelay.storage.sql import among
 from polyrelay.storage.sql.transaction import Row, Tx
 
@@ -116,6 +116,7 @@ async def prove(tx: Tx, journals: Journals) -> Findings:
     await _charges(tx, findings)
     await _sums(tx, findings)
     await _rollups(tx, findings)
+    await audit_jobs.prove(tx, findings)
     await _journals(tx, findings, journals)
     return findings
 

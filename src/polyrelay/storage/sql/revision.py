@@ -3,7 +3,7 @@
 from polyrelay.kernel.errors import ConfigurationError
 from polyrelay.storage.sql.transaction import Tx
 
-REVISION = 2
+REVISION = 4
 """The number of the newest file in `migrations/versions`."""
 
 EMPTY = 0

@@ -1,7 +1,6 @@
 """Reads a request for speech; an upstream sees it with another model name at most."""
 
 from math import ceil
-from typing import ClassVar
 
 import msgspec
 
@@ -27,7 +26,10 @@ class SpeechRequest(msgspec.Struct, frozen=True, gc=False):
     model: Span
     said: Said
 
-    operations: ClassVar = (Operation.SPEECH,)
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """See `spoken.Request`."""
+        return (Operation.SPEECH,)
 
     def outbound(self, operation: Operation, upstream: Upstream, model: str, cap: int | None) -> Sent:
         """See `spoken.Request`."""

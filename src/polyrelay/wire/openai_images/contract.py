@@ -8,6 +8,7 @@ import msgspec
 from polyrelay.exchange import guess
 from polyrelay.exchange.call import BillingGroup, Call, Demand, References
 from polyrelay.exchange.operation import Operation
+from polyrelay.wire import forms
 from polyrelay.wire.openai_images import schema, usage
 from polyrelay.wire.openai_images.schema import ImageForm
 from polyrelay.wire.openai_images.usage import Asked
@@ -21,9 +22,9 @@ _GPT_IMAGE = "gpt-image-1.5"
 
 
 class Contract:
-    """One call in one of its two flavours. `default_model` is meant where a form names none."""
+    """One call in one of its two flavours. `default_model` is meant where a form names none, None where it has to."""
 
-    def __init__(self, operation: Operation, kind: type[ImageForm], default_model: str) -> None:
+    def __init__(self, operation: Operation, kind: type[ImageForm], default_model: str | None = None) -> None:
         self.operation = operation
         self.kind = kind
         self.default_model = default_model
@@ -38,11 +39,14 @@ class Contract:
         return "source" in self.fields
 
     def understood(self, form: ImageForm, size: int, references: References) -> tuple[Call, Asked]:
-        """What `form` asks for, in a body of `size` bytes that refers to so many images."""
+        """What `form` asks for, in a body of `size` bytes with these `references`. Raises `errors.InvalidRequest`."""
+        model = form.model or self.default_model
+        if model is None:
+            raise forms.missing("model")
         asked = usage.asked(form.n, form.size, form.quality, guess.tokens(size - references.inline_bytes))
         billing = BillingGroup(source=getattr(form, "source", None) or DEFAULT_SOURCE) if self.billed else None
         call = Call(
-            model=form.model or self.default_model,
+            model=model,
             stream=form.stream is True,
             input_bytes=size,
             choices=asked.count,
@@ -55,10 +59,10 @@ class Contract:
 
 
 GENERATION = Contract(Operation.IMAGE, schema.Generation, _DALL_E)
-BILLED_GENERATION = Contract(Operation.IMAGE, schema.BilledGeneration, "")
+BILLED_GENERATION = Contract(Operation.IMAGE, schema.BilledGeneration)
 EDIT = Contract(Operation.IMAGE_EDIT, schema.Edit, _GPT_IMAGE)
-BILLED_EDIT = Contract(Operation.IMAGE_EDIT, schema.BilledEdit, "")
+BILLED_EDIT = Contract(Operation.IMAGE_EDIT, schema.BilledEdit)
 REFERRING_EDIT = Contract(Operation.IMAGE_EDIT, schema.ReferringEdit, _GPT_IMAGE)
-BILLED_REFERRING_EDIT = Contract(Operation.IMAGE_EDIT, schema.BilledReferringEdit, "")
+BILLED_REFERRING_EDIT = Contract(Operation.IMAGE_EDIT, schema.BilledReferringEdit)
 VARIATION = Contract(Operation.IMAGE_VARIATION, schema.Variation, _DALL_E)
 BILLED_VARIATION = Contract(Operation.IMAGE_VARIATION, schema.BilledVariation, _DALL_E)

@@ -18,6 +18,8 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
+from polyrelay.wire.forms import Form
+
 MOST_IMAGES = 2**53 - 1
 """Largest `n` (seed 002)."""
 
@@ -38,7 +40,7 @@ InputFidelity = Literal["high", "low"]
 Source = Literal["ai_image", "ai_draft_generation", "plugin"]
 
 
-class ImageForm(msgspec.Struct, gc=False, kw_only=True):
+class ImageForm(Form, gc=False, kw_only=True):
     """What the relay must know of any call for images."""
 
     model: Name | None = None
@@ -93,28 +95,25 @@ class Variation(ImageForm, gc=False, kw_only=True):
 
 
 class BilledGeneration(Generation, gc=False, kw_only=True):
-    """With AiToEarn's accounting extra, and a model (seed 002)."""
+    """With AiToEarn's accounting extra (WIRE 1.2)."""
 
-    model: Name
     source: Source | None = None
 
 
 class BilledEdit(Edit, gc=False, kw_only=True):
-    """The same for edits (WIRE 1.2)."""
+    """The same for edits."""
 
-    model: Name
     source: Source | None = None
 
 
 class BilledReferringEdit(ReferringEdit, gc=False, kw_only=True):
-    """The same in JSON."""
+    """The same for edits in JSON."""
 
-    model: Name
     source: Source | None = None
 
 
 class BilledVariation(Variation, gc=False, kw_only=True):
-    """The same for variations, whose model no page demands."""
+    """The same for variations."""
 
     source: Source | None = None
 

@@ -177,4 +177,8 @@ def _status(given: Mapping[str, Any], default: ClipStatus | None) -> ClipStatus:
 
 
 def _kept(given: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if name not in known and nesting.fits(value)}
+    return {
+        name: value
+        for name, value in given.items()
+        if name not in known and (not isinstance(value, dict | list) or nesting.fits(value))
+    }

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from polyrelay.exchange import names
 from polyrelay.exchange.music import Concat, LyricsAsk, MusicAsk
 from polyrelay.kernel.errors import InvalidRequest
 from polyrelay.wire import forms
@@ -27,6 +28,11 @@ MOST_NAME = 256
 
 MOST_IDS = 100
 """Names in one question after clips or jobs."""
+
+PAGE_CLIPS = 20
+"""Clips on a page of the newest ones, as the studio API has it."""
+
+MOST_PAGES = 10_000
 
 MOST_SECONDS = 86_400
 """Where a clip may be continued: a day, hundreds of times what a song takes."""
@@ -47,6 +53,13 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
     ask: MusicAsk | LyricsAsk | Concat
     hook: str | None = None
     wait: bool = False
+
+
+class FeedQuery(msgspec.Struct, frozen=True, gc=False):
+    """Which clips are asked for: those with `ids`, or, without any, page `page` (from 0) of the newest."""
+
+    ids: tuple[str, ...] = ()
+    page: int = 0
 
 
 class _Hooked(Form):
@@ -97,7 +110,7 @@ def music(given: Mapping[str, Any], default_model: str, *, described: bool = Fal
         or "",
         instrumental=_either(form, "make_instrumental", "instrumental") or False,
         continue_clip=clip,
-        continue_job=(form.task_id or None) if clip else None,
+        continue_job=_maker(clip, form.task_id),
         continue_at=_continue_at(form, clip),
         task=form.task or None,
         extra=extra,
@@ -118,10 +131,20 @@ def concat(given: Mapping[str, Any]) -> Submission:
     return Submission(Concat(form.clip_id, form.is_infill or False, extra), _hook(form))
 
 
+def feed(query: bytes) -> FeedQuery:
+    """The clips that `ids` or `page` of `query` name. Raises `errors.InvalidRequest`."""
+    given = forms.query(query)
+    page = given.get("page") or "0"
+    if not (page.isascii() and page.isdigit() and len(page) <= len(str(MOST_PAGES)) and int(page) <= MOST_PAGES):
+        message = f"Invalid 'page': expected a whole number from 0 to {MOST_PAGES}."
+        raise InvalidRequest(message, code="invalid_value", param="page")
+    return FeedQuery(ids(given.get("ids")), int(page))
+
+
 def ids(text: str | None, param: str = "ids") -> tuple[str, ...]:
     """The names in `text`, which has commas between them; none without it. Raises `errors.InvalidRequest`."""
-    names = [name.strip() for name in (text or "").split(",")]
-    return listed([name for name in names if name], param)
+    given = [name.strip() for name in (text or "").split(",")]
+    return listed([name for name in given if name], param)
 
 
 def listed(given: list[str], param: str = "ids") -> tuple[str, ...]:
@@ -152,6 +175,14 @@ def _either(form: MusicForm, first: str, second: str) -> Any:
         message = f"'{first}' and '{second}' are the same thing and differ: give one of them."
         raise InvalidRequest(message, code="invalid_value", param=second)
     return values[0] if values else None
+
+
+def _maker(clip: str | None, stated: str | None) -> str | None:
+    """The job that made `clip`: its name tells, if it is the relay's, and what a client states only if not."""
+    if clip is None:
+        return None
+    place = names.place(clip)
+    return place.job_id if place is not None else stated or None
 
 
 def _continue_at(form: MusicForm, clip: str | None) -> float | None:

@@ -108,12 +108,14 @@ def _seconds(form: VideoForm) -> int | None:
     name, given = _either(form, "seconds", "duration")
     if given is None:
         return None
-    if isinstance(given, str) and given.isascii() and given.isdigit():
-        given = float(given)
-    if isinstance(given, str) or not given.is_integer() or not 1 <= given <= MOST_SECONDS:
+    try:
+        length = float(given)
+    except ValueError:
+        length = 0.0
+    if not length.is_integer() or not 1 <= length <= MOST_SECONDS:
         message = f"Invalid '{name}': expected whole seconds from 1 to {MOST_SECONDS}."
         raise InvalidRequest(message, code="invalid_value", param=name)
-    return int(given)
+    return int(length)
 
 
 def _size(form: VideoForm) -> tuple[str | None, str | None]:
@@ -131,9 +133,11 @@ def _size(form: VideoForm) -> tuple[str | None, str | None]:
 
 def _ratio(form: VideoForm) -> str | None:
     name, given = _either(form, "ratio", "aspect_ratio")
-    if given is not None and not _RATIO.fullmatch(given):
+    if given is None:
+        return None
+    if not _RATIO.fullmatch(given):
         raise _odd(name, given, "'WIDTH:HEIGHT' or a word")
-    return given
+    return str(given)
 
 
 def _images(form: VideoForm) -> tuple[str, ...]:

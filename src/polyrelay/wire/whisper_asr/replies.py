@@ -36,7 +36,7 @@ class Native(WholeReply):
 
     def __init__(self, recording: Recording, output: Output) -> None:
         self._recording = recording
-        self._output = output
+        self._output: Output = output
 
     def observe(self, body: bytes) -> Seen:
         """The text, as far as it shows how long the recording is."""
@@ -65,7 +65,7 @@ class Foreign(WholeReply):
 
     def __init__(self, recording: Recording, output: Output, hearing: Hearing) -> None:
         self._recording = recording
-        self._output = output
+        self._output: Output = output
         self._hearing = hearing
 
     def observe(self, body: bytes) -> Seen:

@@ -1,7 +1,5 @@
 """Reads a form with a recording and the query that says what is asked of it."""
 
-from typing import ClassVar
-
 import msgspec
 
 from polyrelay.exchange.call import Call
@@ -71,7 +69,10 @@ class LanguageRequest(msgspec.Struct, frozen=True):
     query: Query
     recording: Recording
 
-    operations: ClassVar = (Operation.DETECT_LANGUAGE,)
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """See `spoken.Request`."""
+        return (Operation.DETECT_LANGUAGE,)
 
     def outbound(self, operation: Operation, upstream: Upstream, model: str, cap: int | None) -> Sent:
         """See `spoken.Request`."""

@@ -20,7 +20,7 @@ def speech(text: str = "Hello.", samples: int = RATE) -> Speech:
 
 
 @every_format
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(text=TEXTS, samples=st.integers(min_value=2400, max_value=60_000))
 def test_every_format_carries_text_and_length(name: str, text: str, samples: int) -> None:
     spoken = speech(text, samples)
@@ -30,7 +30,7 @@ def test_every_format_carries_text_and_length(name: str, text: str, samples: int
 
 
 @every_format
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_broken_files_are_heard_as_something(name: str, data: st.DataObject) -> None:
     whole = bytearray(formats.FORMATS[name].write(speech(samples=4000)))

@@ -12,7 +12,7 @@ from polyrelay.sandbox.images.picture import UnreadableError
 SIDES = st.integers(min_value=16, max_value=400)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     prompt=st.text(max_size=50),
     seed=st.integers(min_value=0, max_value=picture.SEEDS - 1),
@@ -26,7 +26,7 @@ def test_a_png_says_what_it_was_drawn_for(prompt: str, seed: int, width: int, he
     assert picture.size_of(drawn) == (width, height)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     kind=st.sampled_from(["jpeg", "webp"]),
     quality=st.integers(min_value=30, max_value=100),

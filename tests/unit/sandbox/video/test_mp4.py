@@ -24,7 +24,7 @@ def boxes(data: bytes) -> dict[bytes, bytes]:
     return found
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(seconds=st.floats(min_value=0.001, max_value=60))
 def test_boxes_fit_and_the_tables_agree(seconds: float) -> None:
     film = mp4.film(PICTURE, 64, 48, seconds)

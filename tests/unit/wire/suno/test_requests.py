@@ -11,6 +11,7 @@ from polyrelay.wire.suno.native import surface as native
 from polyrelay.wire.suno.requests import Submission
 from polyrelay.wire.suno.task import surface as task
 
+JOB = "px_" + "0a" * 14
 CUSTOM = {"prompt": "la", "tags": "pop", "title": "T"}
 
 
@@ -49,6 +50,8 @@ ACCEPTED: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"audio_id": "c", "continue_at": "00:30.5"}, {"continue_clip": "c", "continue_at": 30.5}),
     ({"audio_id": "c", "continue_at": ""}, {"continue_clip": "c"}),
     ({"continue_clip_id": "c", "task_id": "j"}, {"continue_clip": "c", "continue_job": "j"}),
+    ({"continue_clip_id": f"{JOB}-1", "task_id": "j"}, {"continue_clip": f"{JOB}-1", "continue_job": JOB}),
+    ({"continue_clip_id": f"{JOB}-1"}, {"continue_clip": f"{JOB}-1", "continue_job": JOB}),
     ({"continue_clip_id": "", "continue_at": 0, "task_id": ""}, {}),
     ({"continue_at": None, "continue_clip_id": None}, {}),
     ({"task": "cover", "cover_clip_id": "c"}, {"task": "cover", "extra": {"cover_clip_id": "c"}}),
@@ -192,8 +195,8 @@ def test_questions_have_an_end() -> None:
 
 
 def test_feeds_and_fetches() -> None:
-    assert native.read_feed(b"ids=a%2Cb&page=3") == native.FeedQuery(("a", "b"), 3)
-    assert native.read_feed(b"") == native.FeedQuery()
+    assert native.read_feed(b"ids=a%2Cb&page=3") == requests.FeedQuery(("a", "b"), 3)
+    assert native.read_feed(b"") == requests.FeedQuery()
     for page in (b"-1", b"x", b"10001", b"1.5", "²".encode()):
         with pytest.raises(InvalidRequest):
             native.read_feed(b"page=" + page)
@@ -203,7 +206,7 @@ def test_feeds_and_fetches() -> None:
         with pytest.raises(InvalidRequest) as caught:
             task.read_fetch(body)
         assert (caught.value.param or "").startswith("ids")
-    assert flat.read_get(b"ids=a,b&page=2") == ("a", "b")
+    assert flat.read_get(b"ids=a,b&page=2") == requests.FeedQuery(("a", "b"), 2)
     assert flat.read_clip(b"id=a") == "a"
     for query in (b"", b"id=", b"id=" + b"x" * 257):
         with pytest.raises(InvalidRequest) as caught:

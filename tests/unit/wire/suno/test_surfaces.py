@@ -12,6 +12,7 @@ from polyrelay.kernel import errors
 from polyrelay.wire.answers import Answer
 from polyrelay.wire.suno.flat import surface as flat
 from polyrelay.wire.suno.native import surface as native
+from polyrelay.wire.suno.requests import FeedQuery
 from polyrelay.wire.suno.task import surface as task
 from polyrelay.wire.suno.view import JobView
 
@@ -85,10 +86,10 @@ def test_native_feeds() -> None:
     bare = said(native.feed([VIEW], [f"{JOB}-1"]), content_type=b"text/plain; charset=utf-8")
     assert [clip["id"] for clip in bare] == [f"{JOB}-1"]
     assert len(said(native.feed([VIEW]), content_type=b"text/plain; charset=utf-8")) == 2
-    asked = native.FeedQuery((f"{JOB}-1", f"{OTHER}-0"))
+    asked = FeedQuery((f"{JOB}-1", f"{OTHER}-0"))
     page = said(native.feed_v2([VIEW], asked, 40))
     assert ([clip["id"] for clip in page["clips"]], page["num_total_results"]) == ([f"{JOB}-1"], 1)
-    page = said(native.feed_v2([VIEW], native.FeedQuery(page=1), 40))
+    page = said(native.feed_v2([VIEW], FeedQuery(page=1), 40))
     assert (len(page["clips"]), page["num_total_results"], page["current_page"]) == (2, 40, 1)
 
 

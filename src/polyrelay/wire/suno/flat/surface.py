@@ -12,7 +12,7 @@ from polyrelay.kernel.errors import InsufficientQuota, InvalidRequest, Refusal
 from polyrelay.wire import answers, forms
 from polyrelay.wire.answers import Answer
 from polyrelay.wire.suno import clips, requests, view
-from polyrelay.wire.suno.requests import Submission
+from polyrelay.wire.suno.requests import FeedQuery, Submission
 from polyrelay.wire.suno.view import JobView
 
 DEFAULT_MODEL = "chirp-v3-5"
@@ -57,9 +57,9 @@ def read_lyrics(body: bytes) -> Submission:
     return requests.lyrics(forms.json(body))
 
 
-def read_get(query: bytes) -> tuple[str, ...]:
-    """The clips that `ids` of `query` names, none for the newest. Raises `errors.InvalidRequest`."""
-    return requests.ids(forms.query(query).get("ids"))
+def read_get(query: bytes) -> FeedQuery:
+    """Which clips are wanted. Raises `errors.InvalidRequest`."""
+    return requests.feed(query)
 
 
 def read_clip(query: bytes) -> str:

@@ -6,36 +6,22 @@ Answers are never wrapped. A description makes a song by itself; `prompt` are ly
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from polyrelay.exchange.music import Clip, ClipStatus, Concat, LyricsAsk
-from polyrelay.kernel.errors import InsufficientQuota, InvalidRequest, Refusal
+from polyrelay.kernel.errors import InsufficientQuota, Refusal
 from polyrelay.wire import answers, forms, times
 from polyrelay.wire.answers import Answer
 from polyrelay.wire.suno import clips, requests, view
-from polyrelay.wire.suno.requests import Submission
+from polyrelay.wire.suno.requests import FeedQuery, Submission
 from polyrelay.wire.suno.view import JobView
 
 DEFAULT_MODEL = "chirp-v3-0"
 """What seed 003 documents, and the studio API's first."""
-
-PAGE_CLIPS = 20
-"""Clips on a page of the feed (v2) when no ids are asked for."""
-
-MOST_PAGES = 10_000
 
 PAYMENT_REQUIRED = 402
 """What the studio API says when credits are used up."""
 
 _FEED_TYPE = b"text/plain; charset=utf-8"
 """What seed 003 serves the JSON of the feed as."""
-
-
-class FeedQuery(msgspec.Struct, frozen=True, gc=False):
-    """Which clips are asked for: those with `ids`, or, without any, page `page` (from 0) of the newest."""
-
-    ids: tuple[str, ...] = ()
-    page: int = 0
 
 
 def read_generate(body: bytes) -> Submission:
@@ -54,13 +40,8 @@ def read_lyrics(body: bytes) -> Submission:
 
 
 def read_feed(query: bytes) -> FeedQuery:
-    """The clips that `ids` or `page` of `query` name. Raises `errors.InvalidRequest`."""
-    given = forms.query(query)
-    page = given.get("page") or "0"
-    if not (page.isascii() and page.isdigit() and len(page) <= len(str(MOST_PAGES)) and int(page) <= MOST_PAGES):
-        message = f"Invalid 'page': expected a whole number from 0 to {MOST_PAGES}."
-        raise InvalidRequest(message, code="invalid_value", param="page")
-    return FeedQuery(requests.ids(given.get("ids")), int(page))
+    """Which clips are wanted. Raises `errors.InvalidRequest`."""
+    return requests.feed(query)
 
 
 def submitted(job: JobView) -> Answer:

@@ -114,8 +114,9 @@ def read_list(query: bytes) -> Page:
 
 
 def submitted(job: VideoView, request_id: str | None = None) -> Answer:
-    """The answer to a submission."""
-    return _success({"id": job.job_id, "status": _STATUSES[job.stage]}, request_id)
+    """The answer to a submission: one that is taken on is SUBMITTED, however far its upstream is (WIRE 1.9)."""
+    status = _STATUSES[job.stage if job.stage.over else Stage.SUBMITTED]
+    return _success({"id": job.job_id, "status": status}, request_id)
 
 
 def one(job: VideoView, request_id: str | None = None) -> Answer:

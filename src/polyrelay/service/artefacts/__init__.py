@@ -1,0 +1,1 @@
+"""What jobs made, fetched from upstreams and served by the relay."""

@@ -1,0 +1,65 @@
+"""What upstreams keep of the jobs they did: fetched and thrown away by the credential that made it."""
+
+import logging
+from collections.abc import Callable, Mapping
+
+from polyrelay.exchange.faults import Fault
+from polyrelay.exchange.job import Upstreamed
+from polyrelay.jobs.job import Job
+from polyrelay.kernel import bounds
+from polyrelay.providers.outbound import OutboundRequest
+from polyrelay.routing.channel import Candidate
+from polyrelay.service import whole
+from polyrelay.service.bank import BankAway
+from polyrelay.service.download import Download
+from polyrelay.service.jobs.works import Works
+from polyrelay.service.treasury import books_away
+from polyrelay.wire.dialect import Keeper, Message
+
+logger = logging.getLogger(__name__)
+
+DELETE_SECONDS = 20.0
+"""How long an upstream may take to throw something away; its client does not wait for more."""
+
+
+class Keeping:
+    """`keepers` are by the name of the provider that is spoken to in that dialect."""
+
+    def __init__(self, works: Works, keepers: Mapping[str, Keeper]) -> None:
+        self._works = works
+        self._keepers = keepers
+
+    def content(self, job: Job, variant: str) -> Download | None:
+        """What its upstream keeps of it, on its way; None when it keeps nothing, or is not configured any more."""
+        request = self.request(job, variant)
+        return None if request is None else Download(self._works.upstream, request)
+
+    def request(self, job: Job, variant: str = "video") -> OutboundRequest | None:
+        """The request for what its upstream keeps of it; None as for `content`."""
+        return self._request(job, lambda keeper, upstreamed: keeper.content(upstreamed, variant))
+
+    async def forget(self, job: Job) -> None:
+        """Show it no more, and let its upstream throw it away. Raises `errors.BooksAway`."""
+        try:
+            await self._works.store.hide(job.id)
+        except BankAway as error:
+            raise books_away() from error
+        request = self._request(job, lambda keeper, upstreamed: keeper.delete(upstreamed))
+        if request is None:
+            return
+        works = self._works
+        said = await whole.fetch(works.upstream, works.timers, request, bounds.JOB_ANSWER_BYTES, DELETE_SECONDS)
+        if isinstance(said, Fault):
+            logger.warning("what job %s made could not be deleted at its upstream: %s", job.id, said.kind.value)
+
+    def _request(self, job: Job, message: Callable[[Keeper, Upstreamed], Message]) -> OutboundRequest | None:
+        candidate = self._candidate(job)
+        if candidate is None or job.upstreamed is None:
+            return None
+        keeper = self._keepers.get(candidate.channel.provider)
+        return None if keeper is None else self._works.request(candidate, message(keeper, job.upstreamed))
+
+    def _candidate(self, job: Job) -> Candidate | None:
+        if job.place is None:
+            return None
+        return self._works.catalog().find(job.place.channel, job.place.credential)

@@ -1,0 +1,40 @@
+"""Songs as tasks, in the envelope that new-api's clients know."""
+
+from polyrelay.kernel.errors import Refusal
+from polyrelay.service.jobs.surfaces.reception import Reception
+from polyrelay.service.jobs.surfaces.songs import ALL, Songs
+from polyrelay.service.jobs.surfaces.visit import Route, Visit
+from polyrelay.wire.answers import Answer
+from polyrelay.wire.suno.task import surface
+
+
+class SunoTask(Songs):
+    """Implements `visit.Surface`."""
+
+    prefixes = ("/suno",)
+
+    def __init__(self, reception: Reception) -> None:
+        super().__init__("suno_task", reception)
+        self.routes = (
+            Route("POST", "/submit/(?P<action>[^/]+)/?", self._submit),
+            Route("POST", "/fetch/?", self._fetch),
+            Route("GET", "/fetch/(?P<id>[^/]+)/?", self._fetch_one),
+        )
+
+    def refuse(self, refusal: Refusal, visit: Visit) -> Answer:
+        """See `visit.Surface`."""
+        del visit
+        return surface.refuse(refusal)
+
+    async def _submit(self, visit: Visit) -> Answer:
+        holder, job = await self.take_on(visit, surface.read_submit(visit.names["action"], visit.body))
+        return surface.submitted(await self.reception.song(holder, job))
+
+    async def _fetch(self, visit: Visit) -> Answer:
+        asked = surface.read_fetch(visit.body)
+        holder = self.reception.principal(visit)
+        found = await self.reception.jobs(holder, asked.ids, ALL)
+        return surface.fetched(await self.reception.songs(holder, found), asked)
+
+    async def _fetch_one(self, visit: Visit) -> Answer:
+        return surface.fetched_one(await self.one(visit, visit.names["id"], ALL, "task"))

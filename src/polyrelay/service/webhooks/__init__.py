@@ -1,0 +1,1 @@
+"""Calls to customers' own addresses when their jobs end: judged, signed, tried again, and written down."""

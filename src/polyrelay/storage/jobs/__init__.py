@@ -1,0 +1,1 @@
+"""Jobs in SQL, and the holds of open ones in the books."""

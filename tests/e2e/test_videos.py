@@ -1,0 +1,145 @@
+"""Videos: OpenAI's SDK and a client of AiToEarn's, against upstreams of both kinds."""
+
+import io
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from openai import BadRequestError, NotFoundError, OpenAI
+
+from support.processes import RelayProcess, Vendor, polyrelay, relay
+
+PATIENCE = 30.0
+GENERATIONS = "/api/ai/video/generations"
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+def config(host: str) -> str:
+    return (
+        "[jobs]\npace_seconds = 0.1\n"
+        f'[[channels]]\nname = "openai"\nprovider = "sandbox"\nbase_url = "{host}/v1"\n'
+        'credentials = [{ value = "secret-of-openai" }]\nmodels = ["sora-2", "broken"]\n'
+        f'[[channels]]\nname = "tasks"\nprovider = "aitoearn"\nbase_url = "{host}"\n'
+        'credentials = [{ value = "secret-of-tasks" }]\nmodels = ["kling"]\n'
+        '[[tariffs]]\nmodel = "sora-2"\nsell = { per_second = "0.1" }\n'
+        '[[tariffs]]\nmodel = "kling"\nsell = { per_task = "0.5" }\n'
+        '[[tariffs]]\nmodel = "broken"\nsell = { per_task = "0.5" }\n'
+    )
+
+
+@pytest.fixture(scope="module")
+def shop(sandbox: Vendor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
+    with relay(tmp_path_factory.mktemp("videos"), config(sandbox.base_url.removesuffix("/v1"))) as found:
+        yield found
+
+
+@pytest.fixture
+def sdk(shop: RelayProcess) -> Iterator[OpenAI]:
+    with (
+        httpx2.Client(trust_env=False) as http,
+        OpenAI(base_url=shop.base_url, api_key=shop.key, http_client=http, max_retries=0) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def tasks(shop: RelayProcess) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=shop.url, headers={"x-api-key": shop.key}, trust_env=False) as client:
+        yield client
+
+
+def made(sdk: OpenAI, video: str) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while (found := sdk.videos.retrieve(video)).status not in ("completed", "failed"):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+    return found
+
+
+def finished(tasks: httpx2.Client, name: str) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        told = tasks.get(f"{GENERATIONS}/{name}").json()
+        assert told["code"] == 0, told
+        if told["data"]["status"] in ("SUCCESS", "FAILURE"):
+            return told["data"]
+        assert time.monotonic() < deadline, told
+        time.sleep(0.1)
+
+
+def charged(shop: RelayProcess, video: str) -> str | None:
+    found = polyrelay("charges", "show", video.removeprefix("video_"), "--config", str(shop.config))
+    return None if found["amount"] is None else str(found["amount"])
+
+
+def test_a_video_is_made_fetched_remixed_listed_and_deleted(sdk: OpenAI, shop: RelayProcess) -> None:
+    video = sdk.videos.create(prompt="a cat", model="sora-2", seconds="4", size="720x1280")
+    assert (video.id.startswith("video_px_"), video.object, video.model) == (True, "video", "sora-2")
+    done = made(sdk, video.id)
+    assert (done.status, done.progress, done.seconds) == ("completed", 100, "4")
+    content = sdk.videos.download_content(video.id).read()
+    assert content[4:8] == b"ftyp"
+
+    remix = sdk.videos.remix(video.id, prompt="with a hat")
+    assert remix.remixed_from_video_id == video.id
+    assert made(sdk, remix.id).status == "completed"
+
+    page = sdk.videos.list(limit=1)
+    assert [each.id for each in page.data] == [remix.id]
+    assert page.has_more
+    assert next(iter(sdk.videos.list(order="asc"))).id == video.id
+
+    assert sdk.videos.delete(video.id).deleted
+    with pytest.raises(NotFoundError):
+        sdk.videos.retrieve(video.id)
+
+
+def test_a_form_with_a_picture(sdk: OpenAI) -> None:
+    picture = io.BytesIO(b"\x89PNG\r\n\x1a\n" + bytes(64))
+    picture.name = "first.png"
+    video = sdk.videos.create(prompt="a cat", model="sora-2", seconds="4", input_reference=picture)
+    assert made(sdk, video.id).status == "completed"
+
+
+@pytest.mark.parametrize("model", ["sora-2", "kling"])
+def test_either_client_is_served_by_either_upstream(
+    model: str, sdk: OpenAI, tasks: httpx2.Client, shop: RelayProcess
+) -> None:
+    video = sdk.videos.create(prompt="a dog", model=model, seconds="4")
+    assert made(sdk, video.id).status == "completed"
+    told = tasks.post(GENERATIONS, json={"model": model, "prompt": "a dog", "duration": 4}).json()
+    assert (told["code"], told["data"]["status"]) == (0, "SUBMITTED")
+    task = finished(tasks, told["data"]["id"])
+    assert (task["status"], task["model"], task["input"]["prompt"]) == ("SUCCESS", model, "a dog")
+    listed = tasks.get(GENERATIONS, params={"page": "1", "pageSize": "1"}).json()["data"]
+    assert (listed["list"][0]["id"], listed["pageSize"]) == (task["id"], 1)
+    assert listed["total"] >= 2
+
+
+def test_a_video_that_fails_is_not_charged(sdk: OpenAI, shop: RelayProcess, sandbox: Vendor) -> None:
+    sandbox.script("broken", video="error")
+    failed = made(sdk, sdk.videos.create(prompt="x", model="broken").id)
+    assert failed.status == "failed"
+    assert failed.error is not None
+    with pytest.raises(NotFoundError):
+        sdk.videos.download_content(failed.id)
+
+
+def test_wrong_input_is_refused_in_each_clients_words(sdk: OpenAI, tasks: httpx2.Client) -> None:
+    with pytest.raises(BadRequestError) as refusal:
+        sdk.videos.create(prompt="", model="sora-2")
+    assert refusal.value.param == "prompt"
+    told = tasks.post(GENERATIONS, json={"model": "sora-2"}).json()
+    assert (told["code"], "prompt" in told["message"]) == (10002, True)
+    assert tasks.post(GENERATIONS, json={"model": "none", "prompt": "x"}).json()["code"] == 12300
+    assert tasks.get(f"{GENERATIONS}/nothing").json()["code"] == 12302
+    with pytest.raises(NotFoundError):
+        sdk.videos.retrieve("video_nothing")
+
+
+def test_the_books_are_sound(shop: RelayProcess) -> None:
+    found = polyrelay("ledger", "audit", "--config", str(shop.config))
+    assert found["clean"], found
