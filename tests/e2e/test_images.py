@@ -358,6 +358,18 @@ def test_the_next_channel_answers_unseen_and_is_charged_once(name: str, paired: 
     assert len(fresh.requests()) == 2
 
 
+def test_a_form_is_sent_to_the_next_channel_as_it_was_to_the_first(
+    paired: RelayProcess, fresh: Vendor, png: bytes
+) -> None:
+    fresh.script("gpt-image-broken", status=500)
+    with openai.OpenAI(base_url=paired.base_url, api_key=paired.key, max_retries=0) as client:
+        client.images.edit(model="gpt-image-1", image=[png, png], prompt="a dog", quality="low")
+    first, second = (base64.b64decode(each["body_base64"]) for each in fresh.requests())
+    assert first.count(png) == second.count(png) == 2
+    assert b"gpt-image-broken" in first
+    assert b"gpt-image-1\r\n" in second
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_when_every_channel_fails_nobody_pays(served: RelayProcess, fresh: Vendor, stream: bool) -> None:
     before = spent(served)
