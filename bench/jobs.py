@@ -197,7 +197,7 @@ class Worker:
                 created_at=now, demand=Demand(tasks=1),
             )  # fmt: skip
             await self.works.store.create(job, [wallet], 0)
-            place, known = Place("feed", "suno", "#1"), Upstreamed((f"{name}-{until}",))
+            place, known = Place("feed", "suno_native", "#1"), Upstreamed((f"{name}-{until}",))
             taken = job.after(Event.ACCEPT, place=place, upstreamed=known, attempts=1, accepted_at=now)
             await self.works.store.accept(taken)
             self.board.watch(taken, self.works.clock.monotonic(), self.works.settings().pace_seconds)
@@ -216,7 +216,9 @@ async def working(database: Database, port: int, most_polled: int) -> AsyncItera
     """A worker whose poller runs."""
     loop = asyncio.get_running_loop()
     upstream = CurlUpstream(loop)
-    channel = Channel("feed", "suno", f"http://127.0.0.1:{port}", (Credential("#1", "secret"),), {"song": "song"})
+    channel = Channel(
+        "feed", "suno_native", f"http://127.0.0.1:{port}", (Credential("#1", "secret"),), {"song": "song"}
+    )
     catalog, settings = Catalog((channel,)), JobSettings()
 
     async def nobody(_: Sequence[str]) -> None:
@@ -224,7 +226,7 @@ async def working(database: Database, port: int, most_polled: int) -> AsyncItera
 
     dialect = FeedDialect(most_polled)
     works = Works(
-        store=SqlJobStore(database), upstream=upstream, dialects={"suno": dialect},
+        store=SqlJobStore(database), upstream=upstream, dialects={"suno_native": dialect},
         pricing=Pricing(TariffBook([TARIFF])), zones=ZoneInfo, records=NoRecords(), refuse=lambda *_: None,
         clock=SystemClock(), timers=loop, user_agent="polyrelay/bench", catalog=lambda: catalog,
         settings=lambda: settings, keeper=lambda: KEEPER, recall=nobody, pause=asyncio.sleep,

@@ -163,10 +163,10 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def bucket(endpoint: str, data: Path) -> ports.Place:
-    where = {"s3_bucket": "things", "s3_endpoint": endpoint, "s3_region": "us-east-1"}
     client = boto3.session.Session().client("s3", endpoint_url=endpoint, region_name="us-east-1")
     client.create_bucket(Bucket="things")
-    return open_bucket(ArtefactSettings(place="s3", **where), data)
+    settings = ArtefactSettings(place="s3", s3_bucket="things", s3_endpoint=endpoint, s3_region="us-east-1")
+    return open_bucket(settings, data)
 
 
 async def put(place: ports.Place, number: int, *pieces: bytes) -> str:

@@ -58,7 +58,8 @@ async def serve(url: str, data: Path, vendor: str, *, drain: bool) -> None:
             upstream, cast("Keys", nobody), cast("Limits", nobody), books.treasury, NoRecords(), clock, loop, Entropy()
         )
         relay = Relay(adapters, world.snapshot(SETTINGS, catalog, "polyrelay/test"))
-        jobs = Jobs(relay, SqlJobStore(database), books, "polyrelay/test", {PROVIDER: PlainDialect()})
+        unseen = cast("Any", nobody)
+        jobs = Jobs(relay, SqlJobStore(database), books, "polyrelay/test", unseen, unseen, {PROVIDER: PlainDialect()})
         await stack.enter_async_context(books.running())
         await stack.enter_async_context(jobs.running())
         if drain:
