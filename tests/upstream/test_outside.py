@@ -13,7 +13,7 @@ from polyrelay.service.outside import Errand, Unreachable, Wire, header
 from polyrelay.upstream import outside
 from polyrelay.upstream.guard import Guard
 from polyrelay.upstream.outside import CurlOutside
-from upstream.servers import Connection, Server, answering, listen, make_certificate, run, saying, until
+from upstream.servers import Connection, Server, answering, listen, make_certificate, piped, run, saying, until
 
 MOST = 1024 * 1024
 
@@ -117,6 +117,28 @@ def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
         async with listen(answering(b"second")) as server, client(named(hooks=["127.0.0.9 127.0.0.1"])) as sender:
             errand = Errand(f"http://hooks.example.com:{server.port}/", rules(server), MOST)
             assert await call(sender, errand) == (200, b"second")
+
+    run(main())
+
+
+def test_a_proxy_is_told_the_address_that_was_judged_and_never_the_name() -> None:
+    told: list[str] = []
+
+    async def handle(connection: Connection) -> None:
+        request = await connection.request()
+        assert request is not None
+        told.append(request.line)
+        host, _, port = request.line.split()[1].rpartition(":")
+        connection.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await piped(await asyncio.open_connection(host, int(port)), connection)
+
+    async def main() -> None:
+        async with listen(answering(b"behind")) as server, listen(handle) as proxy:
+            async with client(named(hooks=["127.0.0.1"])) as sender:
+                url = f"http://hooks.example.com:{server.port}/"
+                errand = Errand(url, rules(server), MOST, wire=Wire(proxy=proxy.base))
+                assert await call(sender, errand) == (200, b"behind")
+            assert told == [f"CONNECT 127.0.0.1:{server.port} HTTP/1.1"]
 
     run(main())
 

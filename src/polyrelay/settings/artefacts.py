@@ -8,7 +8,7 @@ from polyrelay.settings.bounds import MIB
 @dataclass(frozen=True, slots=True)
 class ArtefactSettings:
     """Fetched from the upstream once a job has succeeded, and served by signed links that end. Until it is there, and
-    when it cannot be had, clients get the upstream's own address.
+    when it cannot be had, clients get the upstream's own address. `place` and `s3_…` take effect at the next start.
     """
 
     place: str = "folder"
