@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -77,8 +77,7 @@ class Feed(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self._data = b""
 
     def data_received(self, data: bytes) -> None:
@@ -130,11 +129,12 @@ class _Clip(msgspec.Struct):
 _decode = msgspec.json.Decoder(list[_Clip]).decode
 
 
-@dataclass(frozen=True)
+@dataclass
 class FeedDialect:
-    """Implements `Dialect`, as much of it as polling needs."""
+    """Implements `Dialect`, as much of it as polling needs. `heard` counts answers about a job."""
 
     most: int
+    heard: int = 0
 
     def most_polled(self, ask: Ask) -> int:
         """The same for every kind."""
@@ -156,6 +156,7 @@ class FeedDialect:
     def polled(self, jobs: Sequence[Asked], status: int, body: bytes) -> list[Snapshot | None]:
         """Both clips of each."""
         found = _decode(body) if status == OK else []
+        self.heard += len(jobs)
         return [_snapshot(found[2 * number : 2 * number + 2]) for number in range(len(jobs))]
 
 
@@ -180,23 +181,23 @@ class Worker:
 
     works: Works
     board: Board
-    poller: Poller
+    dialect: FeedDialect
     ended: int = 0
     """Songs that were made and have ended."""
 
-    async def make(self, number: int, life: float) -> None:
-        """So many songs under way, their ends spread over `life` seconds (0: they have none)."""
+    async def make(self, number: int, life: float, *, spread: bool = False) -> None:
+        """So many songs under way that end after `life` seconds, or `spread` over them (0: they have no end)."""
         now, wallet = time.time(), meters.wallet(ACCOUNT)
         for _ in range(number):
             name = ids.exchange_id(int(now * 1000), os.urandom(ids.ENTROPY_BYTES))
-            until = now + random.uniform(life / 10, life) if life else 9e9
+            until = now + (random.uniform(0, life) if spread else life) if life else 9e9
             job = Job(
                 id=name, payer=Payer(ACCOUNT, None, "key_1", "default", (wallet.id,)), surface="suno", kind=Kind.MUSIC,
                 ask=MusicAsk("chirp-v4", LYRICS), model="song", held=100_000_000, price=PRICE, keeper=KEEPER,
                 created_at=now, demand=Demand(tasks=1),
             )  # fmt: skip
             await self.works.store.create(job, [wallet], 0)
-            place, known = Place("feed", "suno", "#1"), Upstreamed((f"{name}-{until}",))
+            place, known = Place("feed", "suno_native", "#1"), Upstreamed((f"{name}-{until}",))
             taken = job.after(Event.ACCEPT, place=place, upstreamed=known, attempts=1, accepted_at=now)
             await self.works.store.accept(taken)
             self.board.watch(taken, self.works.clock.monotonic(), self.works.settings().pace_seconds)
@@ -215,14 +216,17 @@ async def working(database: Database, port: int, most_polled: int) -> AsyncItera
     """A worker whose poller runs."""
     loop = asyncio.get_running_loop()
     upstream = CurlUpstream(loop)
-    channel = Channel("feed", "suno", f"http://127.0.0.1:{port}", (Credential("#1", "secret"),), {"song": "song"})
+    channel = Channel(
+        "feed", "suno_native", f"http://127.0.0.1:{port}", (Credential("#1", "secret"),), {"song": "song"}
+    )
     catalog, settings = Catalog((channel,)), JobSettings()
 
     async def nobody(_: Sequence[str]) -> None:
         """There are no others."""
 
+    dialect = FeedDialect(most_polled)
     works = Works(
-        store=SqlJobStore(database), upstream=upstream, dialects={"suno": FeedDialect(most_polled)},
+        store=SqlJobStore(database), upstream=upstream, dialects={"suno_native": dialect},
         pricing=Pricing(TariffBook([TARIFF])), zones=ZoneInfo, records=NoRecords(), refuse=lambda *_: None,
         clock=SystemClock(), timers=loop, user_agent="polyrelay/bench", catalog=lambda: catalog,
         settings=lambda: settings, keeper=lambda: KEEPER, recall=nobody, pause=asyncio.sleep,
@@ -231,7 +235,7 @@ async def working(database: Database, port: int, most_polled: int) -> AsyncItera
     poller = Poller(works, board)
     running = asyncio.create_task(poller.run())
     try:
-        yield Worker(works, board, poller)
+        yield Worker(works, board, dialect)
     finally:
         poller.stop()
         await running
@@ -258,12 +262,14 @@ async def sampled(port: int, jobs: int, most_polled: int, seconds: float, *, com
         database = await prepared(Path(folder))
         try:
             async with working(database, port, most_polled) as worker:
-                await worker.make(jobs, LIFE_SECONDS if coming else 0.0)
-                await asyncio.sleep(2 * worker.works.settings().pace_seconds)
+                await worker.make(jobs, LIFE_SECONDS if coming else 0.0, spread=True)
                 keeping = asyncio.create_task(worker.keep(jobs if coming else 0))
-                cpu, began = time.process_time(), time.perf_counter()
+                await asyncio.sleep(2 * worker.works.settings().pace_seconds)
+                worker.ended = 0
+                cpu, began, heard = time.process_time(), time.perf_counter(), worker.dialect.heard
                 await asyncio.sleep(seconds)
                 cpu, wall = time.process_time() - cpu, time.perf_counter() - began
+                heard = worker.dialect.heard - heard
                 keeping.cancel()
                 await asyncio.gather(keeping, return_exceptions=True)
         finally:
@@ -271,7 +277,8 @@ async def sampled(port: int, jobs: int, most_polled: int, seconds: float, *, com
     share = cpu / wall
     verdict = "reached" if share < GOAL else f"**missed** by {share / GOAL - 1:.0%}"
     title = f"{worker.ended / wall:.1f} songs end a second, and begin" if coming else "nothing changes"
-    return [title, f"{most_polled}", f"{jobs}", f"{share:.1%}", verdict, f"{resident_mb([os.getpid()]):.0f}"]
+    resident = f"{resident_mb([os.getpid()]):.0f}"
+    return [title, f"{most_polled}", f"{jobs}", f"{heard / wall:.0f}", f"{share:.1%}", verdict, resident]
 
 
 async def measure(jobs: int, seconds: float) -> list[list[str]]:
@@ -294,7 +301,15 @@ def report(rows: Sequence[Sequence[str]], seconds: float) -> str:
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    head = ["what happens", "jobs a question", "jobs in flight", "of a core", f"goal {GOAL:.0%}", "resident MB"]
+    head = [
+        "what happens",
+        "jobs a question",
+        "jobs in flight",
+        "heard of a second",
+        "of a core",
+        f"goal {GOAL:.0%}",
+        "resident MB",
+    ]
     lines = ["| " + " | ".join(head) + " |", "|---|" + "--:|" * (len(head) - 1)]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join([

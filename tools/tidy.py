@@ -25,6 +25,7 @@ LAZY_IMPORTS = {
     "src/polyrelay/http/admin/control.py": "the control plane loads on first use, so that relaying starts small",
     "src/polyrelay/sandbox/images/picture.py": "Pillow loads when the first picture is drawn or read",
     "src/polyrelay/storage/sql/database.py": "a process loads its own driver, and SQLAlchemy only to upgrade",
+    "src/polyrelay/storage/delivery/bucket.py": "an optional extra",
     "src/polyrelay/storage/access/source.py": "a process loads its own database's driver alone",
     "src/polyrelay/storage/administration/opening.py": "operators' SQL and the cipher of credentials load on first use",
 }

@@ -3,17 +3,22 @@
 import asyncio
 import hashlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
+import boto3
 import msgspec
 import pytest
+from moto.server import ThreadedMotoServer
 
 from polyrelay.jobs.artefacts import Artefact, File, State
 from polyrelay.jobs.lifecycle import Event
 from polyrelay.service.artefacts import ports
 from polyrelay.service.artefacts.ports import Absent, PlaceAway
+from polyrelay.settings.artefacts import ArtefactSettings
+from polyrelay.storage.delivery import bucket as bucket_place
 from polyrelay.storage.delivery import folder
+from polyrelay.storage.delivery.bucket import open_bucket
 from polyrelay.storage.delivery.folder import FolderPlace
 from polyrelay.storage.delivery.memory import MemoryPlace
 from support.made import KINDS, Sequel, job_id, kept, made, opened, slots
@@ -138,9 +143,30 @@ def test_jobs_whose_time_is_over_are_forgotten_with_everything(play: Play) -> No
 # ── bytes ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.fixture(params=["memory", "folder"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> ports.Place:
-    return MemoryPlace() if request.param == "memory" else FolderPlace(tmp_path)
+@pytest.fixture(scope="module")
+def bucket_server() -> Iterator[str]:
+    """A server that speaks S3's protocol, with an empty bucket `things`."""
+    server = ThreadedMotoServer("127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(params=["memory", "folder", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ports.Place:
+    if request.param != "s3":
+        return MemoryPlace() if request.param == "memory" else FolderPlace(tmp_path)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    return bucket(request.getfixturevalue("bucket_server"), tmp_path)
+
+
+def bucket(endpoint: str, data: Path) -> ports.Place:
+    client = boto3.session.Session().client("s3", endpoint_url=endpoint, region_name="us-east-1")
+    client.create_bucket(Bucket="things")
+    settings = ArtefactSettings(place="s3", s3_bucket="things", s3_endpoint=endpoint, s3_region="us-east-1")
+    return open_bucket(settings, data)
 
 
 async def put(place: ports.Place, number: int, *pieces: bytes) -> str:
@@ -240,5 +266,21 @@ def test_a_file_that_was_cut_is_noticed(tmp_path: Path) -> None:
         path.write_bytes(b"abc")
         with pytest.raises(PlaceAway, match="cut short"):
             await got(place, 1, digest, 0, 6)
+
+    asyncio.run(scenario())
+
+
+def test_a_bucket_that_is_not_there_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    settings = ArtefactSettings(place="s3", s3_bucket="none", s3_endpoint="http://127.0.0.1:1", s3_region="us-east-1")
+    monkeypatch.setattr(bucket_place, "ATTEMPTS", 1)
+
+    async def scenario() -> None:
+        place = open_bucket(settings, tmp_path)
+        with pytest.raises(PlaceAway, match="cannot be used"):
+            await put(place, 1, b"abc")
+        with pytest.raises(PlaceAway, match="cannot be used"):
+            await got(place, 1, "0" * 64, 0, 3)
 
     asyncio.run(scenario())

@@ -18,10 +18,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine.mock import MockConnection
 
 from polyrelay.kernel.errors import ConfigurationError
+from polyrelay.ledger.escrow import JOBS
 from polyrelay.storage import folder, migrations, schema
 from polyrelay.storage.access import key_changes
 from polyrelay.storage.access.directory import KeyDirectory
 from polyrelay.storage.access.sqlite_keys import SqliteKeySource
+from polyrelay.storage.books.bank import SqlBank
+from polyrelay.storage.reports import workers
 from polyrelay.storage.sql import migrating, revision
 from polyrelay.storage.sql.database import Database, Tx, look, open_database, opened
 from polyrelay.storage.sql.postgres import PostgresDatabase
@@ -94,6 +97,15 @@ def first_release(url: str, data: Path) -> None:
         connection.commit()
 
 
+async def of_revision(number: int, url: str, data: Path) -> None:
+    """A database as a release of that revision made it."""
+    database = as_it_is(url, data)
+    await run_all(database, migrating.render(database.dialect, end=number))
+    if not url:
+        await run_all(database, [f"PRAGMA user_version = {number}"])
+    await database.close()
+
+
 def shape(url: str, data: Path) -> list[str]:
     """The tables as the database describes them, but for Alembic's own."""
     if not url:
@@ -125,12 +137,14 @@ async def described(kind: str, url: str, data: Path) -> list[str]:
     return shape(url, data)
 
 
-@pytest.mark.parametrize("start", [revision.EMPTY, revision.FIRST])
+@pytest.mark.parametrize("start", range(revision.REVISION))
 @pytest.mark.parametrize("kind", KINDS)
 def test_migrations_and_schema_agree(kind: str, start: int, tmp_path: Path) -> None:
     url = place(kind)
     if start == revision.FIRST:
         first_release(url, tmp_path / "migrated")
+    elif start != revision.EMPTY:
+        asyncio.run(of_revision(start, url, tmp_path / "migrated"))
 
     async def act() -> None:
         await (await open_database(url, tmp_path / "migrated")).close()
@@ -199,6 +213,24 @@ def test_an_upgrade_keeps_the_data(kind: str, tmp_path: Path, caplog: pytest.Log
         told = [message for message in caplog.messages if "revision" in message]
         assert told == [f"{database.place}: tables upgraded from revision 1 to revision {revision.REVISION}"]
         assert (await look(url, tmp_path))[1] == revision.REVISION
+
+    asyncio.run(act())
+
+
+@pytest.mark.parametrize("start", [revision.EMPTY, 2])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_worker_that_stands_for_jobs_is_always_there(kind: str, start: int, tmp_path: Path) -> None:
+    url = place(kind)
+
+    async def act() -> None:
+        if start:
+            await of_revision(start, url, tmp_path)
+        async with opened(url, tmp_path) as database:
+            bank = SqlBank(database)
+            found = await bank.standing(JOBS)
+            assert found is not None
+            assert (found.state, await bank.orphans()) == ("live", [])
+            assert await database.read(workers.not_closed) == []
 
     asyncio.run(act())
 

@@ -26,12 +26,18 @@ SONG = bytes(range(256)) * 1000
 COVER = b"\x89PNG" + bytes(500)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def vendor() -> Iterator[Receiver]:
     with receiver() as made:
         made.answers["/song.mp3"] = [Reply(200, {"content-type": "audio/mpeg"}, SONG)]
         made.answers["/cover.png"] = [Reply(200, {"content-type": "image/png"}, COVER)]
         yield made
+
+
+@pytest.fixture(scope="module")
+def served(vendor: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
+    with relay(tmp_path_factory.mktemp("relay"), config(vendor)) as found:
+        yield found
 
 
 def config(vendor: Receiver, extra: str = "") -> str:
@@ -78,71 +84,69 @@ def get(served: RelayProcess, where: str, **headers: str) -> httpx2.Response:
     return http.get(served.url + where, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
 
-def test_things_are_kept_and_handed_out(tmp_path: Path, vendor: Receiver) -> None:
-    data = tmp_path / "data"
-    with relay(tmp_path, config(vendor)) as served:
-        job = end(data, 1, vendor.url("/song.mp3"), vendor.url("/cover.png"))
-        until(lambda: states(data, job) == ["stored", "stored"])
-        where = link(data, job, "0-audio")
-        answer = get(served, where)
-        assert (answer.status_code, answer.content) == (200, SONG)
-        assert answer.headers["content-type"] == "audio/mpeg"
-        assert answer.headers["etag"] == f'"{hashlib.sha256(SONG).hexdigest()}"'
-        assert "authorization" not in vendor.heard[0].headers
-        part = get(served, where, range="bytes=1000-1999", if_range=answer.headers["etag"])
-        assert (part.status_code, part.content) == (206, SONG[1000:2000])
-        assert get(served, where, range="bytes=-1").content == SONG[-1:]
-        assert get(served, where, range=f"bytes={len(SONG)}-").status_code == 416
-        assert http.head(served.url + where).headers["content-length"] == str(len(SONG))
-        assert get(served, link(data, job, "1-audio")).content == COVER
-        assert get(served, where.replace("0-audio", "1-audio")).status_code == 403
-        expired = get(served, link(data, job, "0-audio", -1))
-        assert (expired.status_code, expired.json()["error"]["code"]) == (403, "link_expired")
+def data(served: RelayProcess) -> Path:
+    return served.config.parent / "data"
 
 
-def test_a_vendor_that_fails_once_and_one_that_has_nothing(tmp_path: Path, vendor: Receiver) -> None:
+def test_things_are_kept_and_handed_out(served: RelayProcess, vendor: Receiver) -> None:
+    at = data(served)
+    job = end(at, 1, vendor.url("/song.mp3"), vendor.url("/cover.png"))
+    until(lambda: states(at, job) == ["stored", "stored"])
+    assert "authorization" not in vendor.calls("/song.mp3")[0].headers
+    where = link(at, job, "0-audio")
+    answer = get(served, where)
+    assert (answer.status_code, answer.content) == (200, SONG)
+    assert answer.headers["content-type"] == "audio/mpeg"
+    assert answer.headers["etag"] == f'"{hashlib.sha256(SONG).hexdigest()}"'
+    part = get(served, where, range="bytes=1000-1999", if_range=answer.headers["etag"])
+    assert (part.status_code, part.content) == (206, SONG[1000:2000])
+    assert get(served, where, range="bytes=-1").content == SONG[-1:]
+    assert get(served, where, range=f"bytes={len(SONG)}-").status_code == 416
+    assert http.head(served.url + where).headers["content-length"] == str(len(SONG))
+    assert get(served, link(at, job, "1-audio")).content == COVER
+    assert get(served, where.replace("0-audio", "1-audio")).status_code == 403
+    expired = get(served, link(at, job, "0-audio", -1))
+    assert (expired.status_code, expired.json()["error"]["code"]) == (403, "link_expired")
+
+
+def test_a_vendor_that_fails_once_and_one_that_has_nothing(served: RelayProcess, vendor: Receiver) -> None:
     vendor.answers["/late.mp3"] = [Reply(503), *vendor.answers["/song.mp3"]]
     vendor.answers["/gone.mp3"] = [Reply(404)]
     vendor.answers["/page.mp3"] = [Reply(200, {"content-type": "text/html"}, b"<script>")]
-    data = tmp_path / "data"
-    with relay(tmp_path, config(vendor)):
-        job = end(data, 1, *(vendor.url(f"/{name}.mp3") for name in ("late", "gone", "page")))
-        until(lambda: states(data, job) == ["stored", "failed", "failed"])
+    job = end(data(served), 2, *(vendor.url(f"/{name}.mp3") for name in ("late", "gone", "page")))
+    until(lambda: states(data(served), job) == ["stored", "failed", "failed"])
     assert [len(vendor.calls(f"/{name}.mp3")) for name in ("late", "gone", "page")] == [2, 3, 1]
 
 
-def test_what_lies_inside_is_not_fetched(tmp_path: Path, vendor: Receiver) -> None:
+def test_what_lies_inside_is_not_fetched(served: RelayProcess, vendor: Receiver) -> None:
     """Not from another port of the vendor's machine, and not by a redirect."""
-    data = tmp_path / "data"
-    with receiver() as inside, relay(tmp_path, config(vendor)):
+    with receiver() as inside:
         vendor.answers["/moved.mp3"] = [Reply(302, {"location": inside.url("/secret.mp3")})]
-        job = end(data, 1, inside.url("/secret.mp3"), vendor.url("/moved.mp3"))
-        until(lambda: states(data, job) == ["failed", "failed"])
+        job = end(data(served), 3, inside.url("/secret.mp3"), vendor.url("/moved.mp3"))
+        until(lambda: states(data(served), job) == ["failed", "failed"])
         assert inside.heard == []
 
 
+def test_a_key_s_holder_asks_for_its_secret(served: RelayProcess) -> None:
+    where = f"{served.base_url}/webhooks/secret"
+    answer = http.get(where, headers={"authorization": f"Bearer {served.key}"})
+    assert (answer.status_code, answer.json()["enabled"]) == (200, False)
+    assert answer.json()["secret"].startswith("whsec_")
+    assert http.get(where).status_code == 401
+
+
 def test_a_relay_that_is_killed_while_it_fetches_begins_anew(tmp_path: Path, vendor: Receiver) -> None:
-    vendor.answers["/song.mp3"].insert(0, Reply(hangs=True))
-    data = tmp_path / "data"
+    vendor.answers["/hangs.mp3"] = [Reply(hangs=True), *vendor.answers["/song.mp3"]]
+    at = tmp_path / "data"
     with relay(tmp_path, config(vendor)) as served:
-        job = end(data, 1, vendor.url("/song.mp3"))
-        until(lambda: len(vendor.calls("/song.mp3")) == 1)
+        job = end(at, 1, vendor.url("/hangs.mp3"))
+        until(lambda: len(vendor.calls("/hangs.mp3")) == 1)
         served.process.stop(signal.SIGKILL)
-        within(data, _end_leases)
+        within(at, _end_leases)
         with running(tmp_path / "second.log", "serve", "--config", str(served.config)) as process:
-            until(lambda: states(data, job) == ["stored"])
-            answer = http.get(process.said["url"] + link(data, job, "0-audio"))
-            assert answer.content == SONG
+            until(lambda: states(at, job) == ["stored"])
+            assert http.get(process.said["url"] + link(at, job, "0-audio")).content == SONG
 
 
 async def _end_leases(database: Database) -> None:
     await database.write(lambda tx: tx.execute("UPDATE artefacts SET next_at = next_at - 1000"))
-
-
-def test_a_key_s_holder_asks_for_its_secret(tmp_path: Path, vendor: Receiver) -> None:
-    with relay(tmp_path, config(vendor)) as served:
-        where = f"{served.base_url}/webhooks/secret"
-        answer = http.get(where, headers={"authorization": f"Bearer {served.key}"})
-        assert (answer.status_code, answer.json()["enabled"]) == (200, False)
-        assert answer.json()["secret"].startswith("whsec_")
-        assert http.get(where).status_code == 401

@@ -293,8 +293,10 @@ def test_a_form_without_its_image_is_refused(client: openai.OpenAI, served: Rela
 def test_each_call_takes_its_kind_of_body_only(served: RelayProcess, call: str) -> None:
     head = {"authorization": f"Bearer {served.key}"}
     url = f"{served.base_url}/images/{call}"
-    form = call == "generations"
-    answer = http.post(url, headers=head, **({"files": {"prompt": (None, "a")}} if form else {"json": {}}))
+    if call == "generations":
+        answer = http.post(url, headers=head, files={"prompt": (None, "a")})
+    else:
+        answer = http.post(url, headers=head, json={})
     assert (answer.status_code, answer.json()["error"]["code"]) == (415, "unsupported_media_type")
 
 
@@ -354,6 +356,18 @@ def test_the_next_channel_answers_unseen_and_is_charged_once(name: str, paired: 
     assert answer.status_code == 200
     assert answer.headers["x-polyrelay-channel"] == "second"
     assert len(fresh.requests()) == 2
+
+
+def test_a_form_is_sent_to_the_next_channel_as_it_was_to_the_first(
+    paired: RelayProcess, fresh: Vendor, png: bytes
+) -> None:
+    fresh.script("gpt-image-broken", status=500)
+    with openai.OpenAI(base_url=paired.base_url, api_key=paired.key, max_retries=0) as client:
+        client.images.edit(model="gpt-image-1", image=[png, png], prompt="a dog", quality="low")
+    first, second = (base64.b64decode(each["body_base64"]) for each in fresh.requests())
+    assert first.count(png) == second.count(png) == 2
+    assert b"gpt-image-broken" in first
+    assert b"gpt-image-1\r\n" in second
 
 
 @pytest.mark.parametrize("stream", [False, True])

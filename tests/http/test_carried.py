@@ -28,7 +28,7 @@ def carrier(spool: Path, *upstreams: str) -> Iterator[tuple[subprocess.Popen[str
     """A running one, and its port."""
     command = [sys.executable, "-m", "support.carrier", str(spool), *upstreams]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(TESTS)}
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(TESTS)}
     ) as made:
         try:
             assert made.stdout is not None

@@ -1,6 +1,7 @@
 """Forms: what comes in arrives whole and stays readable, what is no form costs little, and nothing is left of any."""
 
 import errno
+import gc
 import hashlib
 import json
 import os
@@ -12,8 +13,10 @@ from typing import Any
 import pytest
 
 from polyrelay.exchange.upload import ReleasedError, Upload
+from polyrelay.http.spool import Arrival
 from polyrelay.kernel import errors
 from polyrelay.settings.bounds import Bounds
+from polyrelay.wire.multipart.reader import FormReader
 from support import forms
 from support.forms import BOUNDARY, Piece, field, file
 from support.lane import EITHER, FORMS, JSON, Live, Raw, ScriptedExchange, eventually, hold, live, post
@@ -202,6 +205,29 @@ def test_a_service_that_fails_lets_the_upload_go() -> None:
         send(client)
         assert client.read().status == 500
         assert server.context.bytes_spooled == 0
+
+
+@pytest.mark.parametrize("bounds", [IN_MEMORY, SPILLING], ids=["in memory", "on disk"])
+def test_nothing_of_a_form_waits_for_the_garbage_collector(bounds: Bounds) -> None:
+    def left() -> int:
+        return sum(isinstance(found, (Arrival, FormReader, Upload)) for found in gc.get_objects())
+
+    with live(bounds=bounds) as server:
+        gc.collect()
+        before = left()  # pytest keeps what tests have logged
+        gc.disable()
+        try:
+            server.relay.script = tell
+            for sent, status in ((as_form(), 200), (as_form(FORM[:-10]), 400), (as_form(MANY * 300 + FORM), 400)):
+                client = server.connect()
+                client.send(sent)
+                assert client.read().status == status
+                client.close()
+                server.relay.exchanges.clear()
+                server.relay.refused.clear()
+                eventually(lambda: left() == before)
+        finally:
+            gc.enable()
 
 
 # ── who takes what ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -23,6 +23,9 @@ KINDS = ("memory", "sqlite", "postgresql")
 NOTE = Note("tester")
 HOUR = 3600.0
 TABLES = (
+    "webhook_attempts",
+    "webhook_deliveries",
+    "artefacts",
     "jobs", "days", "rollups", "exchanges", "transfers", "recalls", "slices", "workers WHERE id <> 'jobs'", "pots",
     "budgets", "accounts",
 )  # fmt: skip

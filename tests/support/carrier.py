@@ -1,7 +1,8 @@
 """A process with the real lane and the real HTTP client, and between them the least service that passes forms on.
 
 `python -m support.carrier SPOOL UPSTREAM...` serves a form surface: the field `model` is replaced, upstreams are tried
-in turn until one answers 200. Prints its port. For what can only be seen from outside a process: memory, files, stalls.
+in turn until one answers 200. Prints its port, and ends with its standard input, so that no test leaves it behind. For
+what can only be seen from outside a process: memory, files, stalls.
 """
 
 import asyncio
@@ -119,6 +120,7 @@ async def serve(spool: Path, upstreams: list[str]) -> None:
     routes = {each.path: each for each in SURFACES if each.path in (FORMS, EITHER)}
     context = LaneContext(LaneSettings(carrier, routes), spool)
     server = http_server.build(ServerSettings(port=0), context, EchoApplication())
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), server.abort)
     port = server.bind()
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - a flag of uvicorn's

@@ -39,7 +39,7 @@ TASK = 100
 """Nanos of one job."""
 SONG = tariff("song", {"per_task": "0.0000001"})
 SONG_ASK = MusicAsk("chirp-v4", prompt="la la la", tags="pop")
-PLACE = Place("suno", "suno", "#1")
+PLACE = Place("suno", "suno_native", "#1")
 TWO_CLIPS = Song((Clip("up_1", ClipStatus.COMPLETE, audio_url="https://a/1"), Clip("up_2", ClipStatus.COMPLETE)))
 
 

@@ -127,7 +127,7 @@ class Vendor:
 DOWN = Fault(FaultKind.CONNECT, "nobody there")
 
 
-def channels(count: int = 1, provider: str = "suno", **more: Any) -> Catalog:
+def channels(count: int = 1, provider: str = "suno_native", **more: Any) -> Catalog:
     """Channels `a`, `b`, … that make songs, in that order, each with credentials `#1` and `#2`."""
 
     def channel(number: int, name: str) -> Channel:
@@ -148,7 +148,7 @@ class Workshop:
     worker: str = "w1"
     settings: JobSettings = SETTINGS
     catalog: Catalog = field(default_factory=channels)
-    dialects: dict[str, Dialect] = field(default_factory=lambda: {"suno": PlainDialect()})
+    dialects: dict[str, Dialect] = field(default_factory=lambda: {"suno_native": PlainDialect()})
     store: JobStore | None = None
     refused: list[Record] = field(default_factory=list)
     recalled: list[Sequence[str]] = field(default_factory=list)

@@ -90,9 +90,9 @@ class Poller:
     async def run(self) -> None:
         """Rounds, until `stop`."""
         while not self._stopping:
+            self._awake.clear()
             await self.round()
             pause = TICK_SECONDS if len(self._board.rota) else QUIET_SECONDS
-            self._awake.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._awake.wait(), pause)
 
@@ -188,13 +188,20 @@ class Poller:
                 question.flight.cancel()
                 self._told(number, Fault(FaultKind.TOTAL, f"no answer within {ANSWER_SECONDS:g} s"))
         for lane in self._board.rota.lanes():
-            candidate, some = self._candidate(lane), next(iter(lane.watched.values()), None)
-            if candidate is None or some is None:
+            candidate = self._candidate(lane)
+            if candidate is None:
                 continue
-            dialect = self._works.dialects[lane.key.provider]
-            most = dialect.most_polled(some.job.ask)
-            for batch in self._board.rota.batches(lane, now, most, self._works.pace(candidate)):
-                self._send(batch, candidate, dialect)
+            self._board.rota.prepare(lane, now, self._works.pace(candidate))
+            self._go_on(lane, candidate, self._works.dialects[lane.key.provider])
+
+    def _go_on(self, lane: Lane, candidate: Candidate, dialect: Dialect) -> None:
+        """Ask as much as may be under way."""
+        some = next(iter(lane.watched.values()), None)
+        if some is None:
+            return
+        most = dialect.most_polled(some.job.ask)
+        for batch in self._board.rota.batches(lane, self._works.clock.monotonic(), most):
+            self._send(batch, candidate, dialect)
 
     def _send(self, batch: Batch, candidate: Candidate, dialect: Dialect) -> None:
         asked = [Asked(each.job.ask, each.job.upstreamed or Upstreamed(())) for each in batch.watched]
@@ -225,6 +232,7 @@ class Poller:
                 self._board.rota.senseless(question.batch, self._works.clock.monotonic(), self._pace(question))
             case _:
                 self._answered(question, heard)
+                self._go_on(question.batch.lane, question.candidate, question.dialect)
 
     def _understood(self, question: _Question, answer: Whole) -> Heard:
         return hearing.understood(question.dialect, question.asked, answer, self._works.clock.wall())

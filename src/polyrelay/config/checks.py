@@ -14,6 +14,8 @@ def check(settings: Settings, providers: Collection[str] | None) -> Iterator[Pro
     """Every contradiction. `providers` are the known vendors; None leaves them unchecked."""
     yield from _tls(settings.server)
     yield from _limits(settings.limits)
+    if settings.artefacts.place == "s3" and not settings.artefacts.s3_bucket:
+        yield Problem(("artefacts", "place"), 'found "s3" without an s3_bucket', "s3_bucket beside it, or folder")
     names: set[str] = set()
     for position, channel in enumerate(settings.channels):
         path: KeyPath = ("channels", position)

@@ -154,6 +154,7 @@ RULES: Mapping[tuple[type, str], Rule] = {
     (WebhookSettings, "concurrency"): POSITIVE,
     (WebhookSettings, "retention_days"): NOT_NEGATIVE,
     (ArtefactSettings, "place"): Rule(lambda place: place in ("folder", "s3"), "folder or s3"),
+    (ArtefactSettings, "s3_endpoint"): Rule(_is_public_url, "an http:// or https:// address, or empty for Amazon's"),
     (ArtefactSettings, "allowed_ports"): PORTS,
     (ArtefactSettings, "allowed_networks"): NETWORKS,
     (ArtefactSettings, "largest_bytes"): POSITIVE,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import tzinfo
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -18,11 +19,14 @@ from polyrelay.metering import rate, read, write
 from polyrelay.metering.book import Unpriced
 from polyrelay.metering.rate import BadUsage
 from polyrelay.metering.sheet import Factor
-from polyrelay.metering.tariff import Quote, Source
+from polyrelay.metering.tariff import Quote, Source, Tariff
 from polyrelay.service.bank import Row
 
 CRASHED = "relay_crashed"
 """`error` of an exchange whose worker died before it ended."""
+
+TARIFFS_KEPT = 64
+"""Pinned tariffs that are kept read: each job pins one anew, and most of them the same few."""
 
 _STATUS_OK = 200
 _STATUS_CRASHED = 500
@@ -166,10 +170,15 @@ class Transcript:
 
 def quote(pinned: Pinned, zones: Zones) -> Quote:
     """The prices that were pinned."""
-    tariff = read.tariff(json.loads(pinned.tariff), source=Source.FILE, zones=zones)
+    tariff = _tariff(pinned.tariff, zones)
     window = next((each for each in tariff.windows if each.name == pinned.window), None)
     prices = tariff.prices if pinned.window is None or window is None else window.prices
     return Quote(tariff.id, tariff.version, prices, tariff.maxima, Factor(pinned.multiplier), pinned.window)
+
+
+@lru_cache(TARIFFS_KEPT)
+def _tariff(document: bytes, zones: Zones) -> Tariff:
+    return read.tariff(json.loads(document), source=Source.FILE, zones=zones)
 
 
 class BadJournal(PolyrelayError):

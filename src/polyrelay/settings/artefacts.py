@@ -12,7 +12,16 @@ class ArtefactSettings:
     """
 
     place: str = "folder"
-    """`folder`: in the data folder, which several machines must share. `s3`: in a bucket, see `[artefacts.s3]`."""
+    """`folder`: in the data folder, which several machines must share. `s3`: in a bucket; needs `polyrelay[s3]`."""
+    s3_bucket: str = ""
+    """Its name; it must be there. Credentials are found as Amazon's own tools find them: `AWS_ACCESS_KEY_ID` and
+    `AWS_SECRET_ACCESS_KEY`, the shared file, or the machine's role."""
+    s3_prefix: str = "artefacts/"
+    """What the names of all things begin with."""
+    s3_endpoint: str = ""
+    """Such as `https://minio.example.com:9000`. Empty: Amazon's."""
+    s3_region: str = ""
+    """Empty: whatever the environment says."""
     largest_bytes: int = 512 * MIB
     """Of one thing; more is not kept. A song is 5 MB, a minute of video some 50."""
     timeout_seconds: float = 600.0

@@ -36,8 +36,8 @@ class ChannelSettings:
     name: str
     """Unique; appears in logs, and in answers when `answers.reveal_channel` is on."""
     provider: str
-    """The vendor's profile: `openai`, `openai_compatible`, `deepseek`, `mistral`, `sdwebui`, `reactor`,
-    `whisper_asr` or `sandbox`."""
+    """The vendor's profile: `openai`, `openai_compatible`, `deepseek`, `mistral`, `aitoearn`, `suno_native`,
+    `suno_task`, `suno_flat`, `whisper_asr`, `sdwebui`, `reactor` or `sandbox`."""
     base_url: str
     """Where the vendor's API begins, such as `https://api.example.com/v1`."""
     models: tuple[ModelSettings, ...]

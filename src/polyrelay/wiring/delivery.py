@@ -23,8 +23,10 @@ from polyrelay.service.outside import Outside
 from polyrelay.service.relay import Relay
 from polyrelay.service.webhooks.courier import Courier, Load, Render
 from polyrelay.service.webhooks.page import WebhookPage
+from polyrelay.settings.artefacts import ArtefactSettings
 from polyrelay.settings.root import Settings
 from polyrelay.storage.delivery.artefacts import SqlArtefactStore
+from polyrelay.storage.delivery.bucket import open_bucket
 from polyrelay.storage.delivery.folder import FolderPlace
 from polyrelay.storage.delivery.webhooks import SqlDeliveryStore
 from polyrelay.storage.secrecy.derived import DerivedSecrets
@@ -61,12 +63,13 @@ class Delivery:
     """`gallery` shows jobs with links to what is kept of them."""
 
     def __init__(self, database: Database, data: Path, jobs: JobStore, around: Surroundings) -> None:
+        """Raises `ConfigurationError` when what was made cannot be kept where the settings say."""
         clock, settings = around.clock, around.settings
         self._settings = settings
         self._secrets = DerivedSecrets(data, database)
         self._kept = SqlArtefactStore(database)
         self._calls = SqlDeliveryStore(database)
-        self._places: dict[str, Place] = {place.name: place for place in (FolderPlace(data),)}
+        self._places = _places(settings().artefacts, data)
         self.gallery = Gallery(
             self._kept,
             self._places,
@@ -112,6 +115,14 @@ class Delivery:
             return await self.gallery.shown(await load(ids))
 
         return shown
+
+
+def _places(settings: ArtefactSettings, data: Path) -> dict[str, Place]:
+    """Where things may lie. The folder is always one, so that a relay which moved to a bucket still has what it had."""
+    places: list[Place] = [FolderPlace(data)]
+    if settings.s3_bucket:
+        places.append(open_bucket(settings, data))
+    return {place.name: place for place in places}
 
 
 def channel(catalog: Catalog, name: str) -> Channel | None:

@@ -15,7 +15,7 @@ from polyrelay.service.jobs.ports import JobStore
 from polyrelay.service.jobs.rota import Rota
 from polyrelay.service.jobs.surfaces.aitoearn_videos import AiToEarnVideos
 from polyrelay.service.jobs.surfaces.openai_videos import OpenAIVideos
-from polyrelay.service.jobs.surfaces.reception import Reception
+from polyrelay.service.jobs.surfaces.reception import Reception, Shown
 from polyrelay.service.jobs.surfaces.suno_flat import Allowance, SunoFlat
 from polyrelay.service.jobs.surfaces.suno_native import SunoNative
 from polyrelay.service.jobs.surfaces.suno_task import SunoTask
@@ -50,6 +50,7 @@ class Jobs:
         books: Books,
         user_agent: str,
         allowance: Allowance,
+        shown: Shown,
         dialects: Mapping[str, Dialect] = DIALECTS,
     ) -> None:
         world = relay.world
@@ -72,14 +73,15 @@ class Jobs:
             pause=asyncio.sleep,
         )
         self.desk = JobDesk(works, board)
-        reception = Reception(relay, self.desk)
+        self.keeping = Keeping(works, KEEPERS)
+        reception = Reception(relay, self.desk, shown)
         self.surfaces = JobSurfaces(
             reception,
             (
                 SunoNative(reception),
                 SunoTask(reception),
                 SunoFlat(reception, allowance),
-                OpenAIVideos(reception, Keeping(works, KEEPERS)),
+                OpenAIVideos(reception, self.keeping),
                 AiToEarnVideos(reception),
             ),
         )

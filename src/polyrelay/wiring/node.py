@@ -32,7 +32,9 @@ from polyrelay.http.context import LaneContext, LaneSettings
 from polyrelay.kernel.errors import ConfigurationError
 from polyrelay.routing import plan
 from polyrelay.service import line
+from polyrelay.service.artefacts.fetching import Keeps
 from polyrelay.service.billing import Billing
+from polyrelay.service.jobs.surfaces import notices
 from polyrelay.service.lists import ReadOnlyLists
 from polyrelay.service.models import ModelDirectory
 from polyrelay.service.relay import Relay
@@ -243,9 +245,9 @@ class Node:
                 stores(lambda: relay.snapshot.catalog),
                 lambda: follow_up.nudge(),  # noqa: PLW0108 - made below, and it needs the store
             )
-            follow_up = self._follow_up(database, relay, outside, store)
+            follow_up = self._follow_up(database, relay, outside, store, lambda job: jobs.keeping.request(job))  # noqa: PLW0108
             billing = Billing(relay, SqlBillingReads(database), zone)
-            jobs = Jobs(relay, store, books, USER_AGENT, billing.allowance)
+            jobs = Jobs(relay, store, books, USER_AGENT, billing.allowance, follow_up.gallery.shown)
             context = LaneContext(self._lane(relay), self._spool())
             parts = Parts(relay, context, keys, limits, books)
             application = self._application(parts, database, generation, Clerks(billing, jobs, follow_up))
@@ -306,13 +308,17 @@ class Node:
             return NoRecords()
         return RecordLog(Lines(self._redactor, as_json=logs.use_json(log, sys.stderr)), writer(sys.stderr), clock)
 
-    def _follow_up(self, database: Database, relay: Relay, outside: CurlOutside, store: SqlJobStore) -> Delivery:
+    def _follow_up(
+        self, database: Database, relay: Relay, outside: CurlOutside, store: SqlJobStore, keeps: Keeps
+    ) -> Delivery:
         around = Surroundings(
             lambda: self.settings,
             lambda: relay.snapshot.catalog,
             lambda: self.settings.server.public_url or self._local_url(),
             relay.world.clock,
             outside,
+            notices.RENDERS,
+            keeps,
         )
         return Delivery(database, self.data, store, around)
 

@@ -46,8 +46,6 @@ class Calls(RuleBasedStateMachine):
         entry = Entry(self.lines, candidates, lambda chosen: self._begin(box, chosen))
         box.append(entry)
         self.coming = entry
-        for name in names:
-            self.seen[name] = self.places[name]
         try:
             entry.seek()
         except errors.Overloaded:
@@ -57,6 +55,8 @@ class Calls(RuleBasedStateMachine):
             if entry not in self.inside:
                 self.waiting[entry] = self._with_room(names)
         self.coming = None
+        looked_at = names.index(self.inside[entry]) + 1 if entry in self.inside else len(names)
+        self.seen.update({name: self.places[name] for name in names[:looked_at]})
 
     def _with_room(self, names: list[str]) -> tuple[str, ...]:
         """Once those have gone for whom a change of places made some."""

@@ -68,7 +68,7 @@ def test_jobs_are_asked_about_together() -> None:
         await shop.round(PACE)
         assert shop.vendor.asked == ["/ask?ids=up_1,up_2,up_3", "/ask?ids=up_4,up_5,up_6", "/ask?ids=up_7"]
 
-    play(scenario, dialects={"suno": PlainDialect(most=3)})
+    play(scenario, dialects={"suno_native": PlainDialect(most=3)})
 
 
 def test_by_the_credential_that_made_it() -> None:
@@ -351,7 +351,7 @@ def test_a_dialects_defect_ends_no_rounds(defect: str, caplog: pytest.LogCapture
         assert {await shop.state(name) for name in names} == {State.EXPIRED}
         assert await shop.house.held() == {}
 
-    play(scenario, dialects={"suno": Broken()})
+    play(scenario, dialects={"suno_native": Broken()})
     assert defect == "short" or "defect" in caplog.text
 
 

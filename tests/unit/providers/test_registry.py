@@ -10,6 +10,10 @@ def test_names_are_those_operators_write() -> None:
         "deepseek",
         "mistral",
         "whisper_asr",
+        "aitoearn",
+        "suno_native",
+        "suno_task",
+        "suno_flat",
         "sdwebui",
         "reactor",
         "sandbox",
@@ -21,7 +25,7 @@ def test_a_profile_is_filed_under_its_name_and_has_a_path(name: str) -> None:
     profile = PROFILES[name]
     assert profile.name == name
     assert profile.title
-    assert profile.paths
+    assert profile.paths or profile.dialect
     assert all(path.startswith("/") for path in profile.paths.values())
 
 

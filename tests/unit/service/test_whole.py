@@ -14,7 +14,9 @@ from polyrelay.upstream.recorded import Answer, RecordedUpstream
 from support.stage import VirtualTime
 
 CREDENTIAL = Credential("#1", "secret")
-REQUEST = OutboundRequest(Channel("a", "suno", "https://a", (CREDENTIAL,)), CREDENTIAL, "https://a/x", (), (), b"")
+REQUEST = OutboundRequest(
+    Channel("a", "suno_native", "https://a", (CREDENTIAL,)), CREDENTIAL, "https://a/x", (), (), b""
+)
 HEADERS = ((b"retry-after", b"3"),)
 
 

@@ -64,3 +64,10 @@ def test_levels_and_reconfiguration() -> None:
 def test_timestamps_are_utc_with_milliseconds() -> None:
     assert timestamp(1_700_000_000.25) == "2023-11-14T22:13:20.250Z"
     assert printable("a\tb\x7f") == "a\tb\\x7f"
+
+
+def test_what_a_library_says_of_a_clients_form_is_not_logged() -> None:
+    stream = io.StringIO()
+    configure(LogSettings(level="debug"), stream, Redactor())
+    logging.getLogger("python_multipart.multipart").warning("Did not find CR at end of boundary")
+    assert stream.getvalue() == ""

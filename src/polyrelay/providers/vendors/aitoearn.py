@@ -10,4 +10,5 @@ PROFILE = Profile(
     title="AiToEarn",
     paths={operation: "/api/ai" + OPENAI[operation] for operation in _OFFERED},
     dialect="aitoearn_videos",
+    probe="/api/ai/models/chat",
 )

@@ -2,4 +2,6 @@
 
 from polyrelay.providers.profile import NOTHING, Profile
 
-PROFILE = Profile(name="suno_flat", title="Suno, flat", paths=NOTHING, dialect="suno_flat", keyless=True)
+PROFILE = Profile(
+    name="suno_flat", title="Suno, flat", paths=NOTHING, dialect="suno_flat", keyless=True, probe="/api/get_limit"
+)

@@ -2,4 +2,6 @@
 
 from polyrelay.providers.profile import NOTHING, Profile
 
-PROFILE = Profile(name="suno_native", title="Suno, studio API", paths=NOTHING, dialect="suno_native")
+PROFILE = Profile(
+    name="suno_native", title="Suno, studio API", paths=NOTHING, dialect="suno_native", probe="/api/feed/?ids=none"
+)

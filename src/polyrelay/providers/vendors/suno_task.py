@@ -2,4 +2,4 @@
 
 from polyrelay.providers.profile import NOTHING, Profile
 
-PROFILE = Profile(name="suno_task", title="Suno, tasks", paths=NOTHING, dialect="suno_task")
+PROFILE = Profile(name="suno_task", title="Suno, tasks", paths=NOTHING, dialect="suno_task", probe="/suno/fetch/none")

@@ -13,6 +13,7 @@ from polyrelay.kernel.clock import Clock
 from polyrelay.kernel.ids import ExchangeId
 from polyrelay.service.artefacts.ports import ArtefactStore, Place
 from polyrelay.service.bank import BankAway
+from polyrelay.service.treasury import books_away
 
 LinkKeys = Callable[[], Sequence[bytes]]
 """What links are signed with: by the first, and known from all of them."""
@@ -50,12 +51,15 @@ class Gallery:
     async def shown(self, jobs: Sequence[Job]) -> list[Job]:
         """`jobs` as clients are to see them: with links to what is kept, and else the upstream's addresses.
 
-        Raises `BankAway`.
+        Raises `errors.BooksAway`.
         """
         made = [job.id for job in jobs if job.state.over and artefacts.media(job.result)]
         kept: dict[ExchangeId, list[Artefact]] = {}
-        for each in await self._store.stored(made) if made else ():
-            kept.setdefault(each.job, []).append(each)
+        try:
+            for each in await self._store.stored(made) if made else ():
+                kept.setdefault(each.job, []).append(each)
+        except BankAway as error:
+            raise books_away() from error
         return [self._linked(job, kept[job.id]) if job.id in kept else job for job in jobs]
 
     async def find(self, path: str, query: str) -> Exhibit:
@@ -72,7 +76,7 @@ class Gallery:
         try:
             found = await self._store.find(path.removeprefix(artefacts.ROOT).partition("/")[0])
         except BankAway as error:
-            raise errors.BooksAway("The books cannot be read just now; retry later.") from error
+            raise books_away() from error
         exhibit = None if found is None else self._exhibit(found, now, int(ends - now))
         if exhibit is None:
             raise errors.NotFound("This is not kept any more.", code="artefact_gone")

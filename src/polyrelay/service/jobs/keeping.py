@@ -31,8 +31,12 @@ class Keeping:
 
     def content(self, job: Job, variant: str) -> Download | None:
         """What its upstream keeps of it, on its way; None when it keeps nothing, or is not configured any more."""
-        request = self._request(job, lambda keeper, upstreamed: keeper.content(upstreamed, variant))
+        request = self.request(job, variant)
         return None if request is None else Download(self._works.upstream, request)
+
+    def request(self, job: Job, variant: str = "video") -> OutboundRequest | None:
+        """The request for what its upstream keeps of it; None as for `content`."""
+        return self._request(job, lambda keeper, upstreamed: keeper.content(upstreamed, variant))
 
     async def forget(self, job: Job) -> None:
         """Show it no more, and let its upstream throw it away. Raises `errors.BooksAway`."""

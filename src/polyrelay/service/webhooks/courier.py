@@ -46,7 +46,7 @@ class Courier:
         self._clock = clock
 
     async def attempt(self, delivery: Delivery, settings: WebhookSettings) -> Attempt:
-        """Call once, and tell what came of it. Raises `BankAway` when the job cannot be read."""
+        """Call once, and tell what came of it. Raises `PolyrelayError` when the job cannot be read."""
         at, started = self._clock.wall(), self._clock.monotonic()
         status, error, final = None, None, False
         try:

@@ -14,6 +14,7 @@ from polyrelay.service.bank import BankAway
 from polyrelay.service.billing import Answered
 from polyrelay.service.ports import HeaderList
 from polyrelay.service.relay import Relay
+from polyrelay.service.treasury import books_away
 from polyrelay.service.webhooks import signature
 from polyrelay.service.webhooks.ports import KeySecrets
 from polyrelay.settings.webhooks import WebhookSettings
@@ -46,7 +47,7 @@ class WebhookPage:
         except errors.Refusal as refusal:
             return _refused(refusal)
         except BankAway:
-            return _refused(errors.BooksAway("The books cannot be read just now; retry later."))
+            return _refused(books_away())
         if secret is None:
             return _refused(errors.Unauthenticated("This API key was revoked."))
         return 200, [_JSON, _PRIVATE], msgspec.json.encode(document(secret, enabled=self._settings().enabled))

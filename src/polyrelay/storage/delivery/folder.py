@@ -14,8 +14,9 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -51,11 +52,8 @@ class FolderPlace:
     @asynccontextmanager
     async def draft(self, job: ExchangeId) -> AsyncIterator[Draft]:
         """See the port."""
-        draft = await asyncio.to_thread(FileDraft, self._drafts, self._folder(job))
-        try:
+        async with drafting(self._drafts, partial(_move, self._folder(job))) as draft:
             yield draft
-        finally:
-            await asyncio.shield(asyncio.to_thread(draft.discard))
 
     async def read(self, job: ExchangeId, digest: str, start: int, length: int) -> AsyncIterator[bytes]:
         """See the port."""
@@ -73,23 +71,42 @@ class FolderPlace:
 
     async def tidy(self, seconds: float) -> None:
         """See the port."""
-        await asyncio.to_thread(_tidy, self._drafts, time.time() - seconds)
+        await tidy(self._drafts, seconds)
 
     def _folder(self, job: ExchangeId) -> Path:
         return self._root / job[-_SHARD_CHARS:] / job
 
 
+Settle = Callable[[Path, str], None]
+"""Brings a whole draft, whose digest is the second argument, to its place. In a thread. Raises `PlaceAway`."""
+
+
+@asynccontextmanager
+async def drafting(drafts: Path, settle: Settle) -> AsyncIterator[Draft]:
+    """A draft in the folder `drafts`, for as long as the block lasts."""
+    draft = await asyncio.to_thread(FileDraft, drafts, settle)
+    try:
+        yield draft
+    finally:
+        await asyncio.shield(asyncio.to_thread(draft.discard))
+
+
+async def tidy(drafts: Path, seconds: float) -> None:
+    """Delete drafts of processes that died more than `seconds` ago."""
+    await asyncio.to_thread(_tidy, drafts, time.time() - seconds)
+
+
 class FileDraft:
     """Implements `Draft`. Made and discarded in a thread."""
 
-    def __init__(self, drafts: Path, target: Path) -> None:
+    def __init__(self, drafts: Path, settle: Settle) -> None:
         """Raises `PlaceAway`."""
         with faults():
             folder.prepare(drafts)
             self._path = drafts / secrets.token_hex(16)
             folder.create_private(self._path)
             self._file = self._path.open("wb")
-        self._target = target
+        self._settle = settle
         self._digest = hashlib.sha256()
         self._size = 0
 
@@ -99,19 +116,7 @@ class FileDraft:
 
     async def keep(self) -> tuple[int, str]:
         """See the port."""
-        return await asyncio.to_thread(self._settle)
-
-    @property
-    def path(self) -> Path:
-        """Where it is as long as it is a draft."""
-        return self._path
-
-    def finish(self) -> tuple[int, str]:
-        """Bring it to the disk; size and digest. In a thread. Raises `PlaceAway`."""
-        with faults():
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        return self._size, self._digest.hexdigest()
+        return await asyncio.to_thread(self._finish)
 
     def discard(self) -> None:
         """It is not wanted. In a thread. Idempotent."""
@@ -124,14 +129,12 @@ class FileDraft:
         self._digest.update(data)
         self._size += len(data)
 
-    def _settle(self) -> tuple[int, str]:
-        size, digest = self.finish()
+    def _finish(self) -> tuple[int, str]:
         with faults():
-            folder.prepare(self._target)
-            self._path.replace(self._target / digest)
-            for changed in (self._target, *list(self._target.parents)[:_MADE_FOLDERS]):
-                _sync(changed)
-        return size, digest
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        self._settle(self._path, self._digest.hexdigest())
+        return self._size, self._digest.hexdigest()
 
 
 @contextmanager
@@ -141,6 +144,14 @@ def faults() -> Iterator[None]:
         yield
     except OSError as error:
         raise PlaceAway(f"{error.filename or 'artefacts'}: {error.strerror}") from error
+
+
+def _move(target: Path, draft: Path, digest: str) -> None:
+    with faults():
+        folder.prepare(target)
+        draft.replace(target / digest)
+        for changed in (target, *list(target.parents)[:_MADE_FOLDERS]):
+            _sync(changed)
 
 
 def _open(path: Path) -> IO[bytes]:

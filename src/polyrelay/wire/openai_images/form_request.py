@@ -50,8 +50,9 @@ def read(form: Form, upload: Upload, contract: Contract) -> FormRequest:
     most = schema.MOST_REFERENCES if contract.operation is Operation.IMAGE_EDIT else 1
     _check_files([part for name in _IMAGES for part in form.named(name)], "image", 1, most)
     _check_files(form.named(_MASK), _MASK, 0, 1)
-    files = [part for part in form.parts if part.is_file]
-    references = References(images=len(files), inline_bytes=sum(part.size for part in files))
+    texts = [part.size for part in form.parts if not part.is_file]
+    # What frames the parts is no text either: an estimate of the prompt's tokens would be several times too high.
+    references = References(images=len(form.parts) - len(texts), inline_bytes=form.size - sum(texts))
     call, asked = contract.understood(said, form.size, references)
     return FormRequest(form, upload, call, asked, (contract.operation,), said.model)
 

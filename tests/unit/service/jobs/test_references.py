@@ -83,7 +83,8 @@ def test_a_strange_name_is_refused_at_once() -> None:
 
 def test_only_who_made_it_may_go_on() -> None:
     channel, other = (
-        Channel(name, "suno", "https://x", (Credential("#1", "a"), Credential("#2", "b"))) for name in ("suno", "spare")
+        Channel(name, "suno_native", "https://x", (Credential("#1", "a"), Credential("#2", "b")))
+        for name in ("suno", "spare")
     )
     candidates = [Candidate(each, credential) for each in (other, channel) for credential in each.credentials]
     assert references.serving(candidates, SONG) == (candidates[2],)

@@ -22,7 +22,8 @@ def filled(count: int, delay: float = 0.0) -> tuple[Rota, Lane]:
 
 
 def asked(made: Rota, lane: Lane, now: float, most: int = 20) -> list[Batch]:
-    return list(made.batches(lane, now, most, PACE))
+    made.prepare(lane, now, PACE)
+    return list(made.batches(lane, now, most))
 
 
 def numbers(batches: list[Batch]) -> list[list[int]]:
@@ -88,8 +89,12 @@ def test_a_slow_upstream_is_not_flooded() -> None:
     made, lane = filled(MOST_IN_FLIGHT + 3)
     batches = asked(made, lane, 0.0, 1)
     assert len(batches) == MOST_IN_FLIGHT
+    assert list(made.batches(lane, 0.0, 1)) == []
+    made.drop(px(MOST_IN_FLIGHT))
     made.answered(batches[0], 0.0, PACE, 0.0)
-    assert numbers(asked(made, lane, 0.0, 1)) == [[MOST_IN_FLIGHT]]
+    assert numbers(list(made.batches(lane, 0.0, 1))) == [[MOST_IN_FLIGHT + 1]]
+    made.answered(batches[1], 0.0, PACE, 0.0)
+    assert numbers(asked(made, lane, 0.0, 1)) == [[MOST_IN_FLIGHT + 2]]
 
 
 def test_a_failing_upstream_rests_and_is_then_tried_with_one_question() -> None:
@@ -129,6 +134,7 @@ def test_a_senseless_answer_parts_its_jobs() -> None:
     made.senseless(batch, 0.0, PACE)
     batches = asked(made, lane, PACE)
     assert numbers(batches) == [[0], [1], [2]]
+    assert all(batch.alone for batch in batches)
     made.senseless(batches[1], PACE, PACE)
     made.answered(batches[0], PACE, PACE, 0.0)
     made.answered(batches[2], PACE, PACE, 0.0)

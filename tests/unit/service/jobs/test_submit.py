@@ -139,7 +139,7 @@ def test_no_upstream_that_can_do_it_holds_nothing() -> None:
         assert (await refusal(shop)).code == "unsupported"
 
     dialect = PlainDialect(unsupported=frozenset({MusicAsk}))
-    for dialects in ({}, {"suno": dialect}):
+    for dialects in ({}, {"suno_native": dialect}):
         shop = play(scenario, dialects=dialects)
         assert len(shop.refused) == 1
 
@@ -427,7 +427,7 @@ def test_a_defect_of_a_dialect_leaves_no_hold_behind() -> None:
         await shop.round(10)
         assert await shop.house.held() == {}
 
-    play(scenario, dialects={"suno": Broken()})
+    play(scenario, dialects={"suno_native": Broken()})
 
 
 def test_pages_are_bounded() -> None:

@@ -55,8 +55,10 @@ def test_the_call_is_read() -> None:
     call = found.call
     assert (call.model, call.stream, call.choices, call.capped) == ("m", True, 2, False)
     assert call.demand.images == (ImageCount("1x1", "low", 2),)
-    assert call.references == References(images=3, inline_bytes=3 * len(PNG))
+    text = len("é".encode()) + len(b"m" + b"2" + b"1x1" + b"low" + b"true")
+    assert call.references == References(images=3, inline_bytes=found.form.size - text)
     assert call.input_bytes == found.form.size
+    assert found.unstated(0, None).input_text == -(-text // 4)
     assert found.operations == (Operation.IMAGE_EDIT,)
 
 

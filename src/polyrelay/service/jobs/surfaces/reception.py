@@ -1,7 +1,7 @@
 """What every surface of jobs needs: who asks, may they, taking a job on, and showing it."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -19,19 +19,28 @@ from polyrelay.jobs.lifecycle import State
 from polyrelay.kernel import errors
 from polyrelay.kernel.ids import ExchangeId
 from polyrelay.service import admit, answers
+from polyrelay.service.bank import BankAway
 from polyrelay.service.jobs.desk import JobDesk
 from polyrelay.service.jobs.ports import Wanted
 from polyrelay.service.jobs.submit import Commission
 from polyrelay.service.jobs.surfaces.visit import Visit
 from polyrelay.service.ports import Head
 from polyrelay.service.relay import Relay, model_not_found
+from polyrelay.service.treasury import books_away
+from polyrelay.service.webhooks import intake
 from polyrelay.wire.suno.view import JobView
 from polyrelay.wire.videos.view import VideoView
 
 LOOK_AGAIN_SECONDS = 0.5
 """Between two looks at a job that a client waits for."""
 
-MUSIC = (Kind.MUSIC, Kind.CONCAT)
+HOOK = "notify_hook"
+"""What refusals call the address that a client wants to be told at."""
+
+NOBODY: Mapping[str, str] = {}
+
+Shown = Callable[[Sequence[Job]], Awaitable[Sequence[Job]]]
+"""Jobs as clients are to see them. Raises `BankAway`."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -48,9 +57,11 @@ class Order(msgspec.Struct, frozen=True):
 class Reception:
     """One per process, for all surfaces."""
 
-    def __init__(self, relay: Relay, desk: JobDesk) -> None:
+    def __init__(self, relay: Relay, desk: JobDesk, shown: Shown) -> None:
+        """`shown` puts links to what the relay keeps of jobs in the place of their upstreams'."""
         self._relay = relay
         self._desk = desk
+        self._shown = shown
 
     def principal(self, visit: Visit, *, key_header: bytes | None = None) -> Principal:
         """Who asks: by `authorization`, or by `key_header` where clients of a surface send their key in that.
@@ -66,6 +77,8 @@ class Reception:
     async def submit(self, visit: Visit, holder: Principal, order: Order) -> Job:
         """Take a job on. Raises `errors.Refusal`."""
         policy.check_model(holder, order.model)
+        noted = intake.note(order.hook, HOOK, self._relay.snapshot.settings.webhooks)
+        visit.notes.extend(noted.headers)
         candidates = self._relay.snapshot.candidates(order.model, (Operation.JOB,), hash(visit.slip.exchange))
         if not candidates:
             raise model_not_found(order.model)
@@ -81,7 +94,7 @@ class Reception:
         slip = visit.slip
         try:
             return await self._desk.submit(
-                Commission(slip.exchange, holder, order.surface, order.ask, call, candidates, slip.label, order.hook)
+                Commission(slip.exchange, holder, order.surface, order.ask, call, candidates, slip.label, noted.url)
             )
         finally:
             lease.release(0)
@@ -125,12 +138,18 @@ class Reception:
     async def songs(self, holder: Principal, jobs: Collection[Job]) -> list[JobView]:
         """Jobs of music or lyrics, to be rendered."""
         known = await self._known(holder, jobs)
-        return [_song(job, known) for job in jobs]
+        return [song(job, known) for job in await self._linked(jobs)]
 
     async def videos(self, holder: Principal, jobs: Collection[Job]) -> list[VideoView]:
         """Jobs of videos, to be rendered."""
         known = await self._known(holder, jobs)
-        return [_video(job, known) for job in jobs]
+        return [video(job, known) for job in await self._linked(jobs)]
+
+    async def _linked(self, jobs: Collection[Job]) -> Sequence[Job]:
+        try:
+            return await self._shown(list(jobs))
+        except BankAway as error:
+            raise books_away() from error
 
     async def _known(self, holder: Principal, jobs: Collection[Job]) -> Mapping[str, str]:
         """Upstream names of the jobs and clips that `jobs` build on, with the relay's."""
@@ -167,7 +186,8 @@ def stage(job: Job) -> Stage:
     return Stage.FAILED if job.state.over else job.stage
 
 
-def _song(job: Job, known: Mapping[str, str]) -> JobView:
+def song(job: Job, known: Mapping[str, str] = NOBODY) -> JobView:
+    """A job of music or lyrics, to be rendered. `known` are upstream names of other jobs, with the relay's."""
     result = job.result
     return JobView(
         ask=cast("Any", job.ask),
@@ -178,7 +198,8 @@ def _song(job: Job, known: Mapping[str, str]) -> JobView:
     )
 
 
-def _video(job: Job, known: Mapping[str, str]) -> VideoView:
+def video(job: Job, known: Mapping[str, str] = NOBODY) -> VideoView:
+    """A job of a video, to be rendered. `known` as for `song`."""
     result = job.result
     if not isinstance(job.ask, VideoAsk):
         raise TypeError("not a video")

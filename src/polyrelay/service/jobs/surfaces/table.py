@@ -41,7 +41,7 @@ class JobSurfaces:
         head = dict(headers)
         visit = Visit(method, path, query, head, body, peer, self._reception.slip(head))
         answer = await self._answered(surface, visit, rest)
-        identity = self._reception.identity(visit)
+        identity = [*visit.notes, *self._reception.identity(visit)]
         if isinstance(answer, Streamed):
             return Streamed(answer.status, [*answer.headers, *identity], answer.pieces, answer.close)
         status, lines, content = answer

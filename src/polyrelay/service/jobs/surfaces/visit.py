@@ -27,7 +27,9 @@ class Streamed(msgspec.Struct, frozen=True):
 
 
 class Visit(msgspec.Struct, frozen=True):
-    """The request. `head` are its headers by lower-case name, `names` the parts of the path that its route names."""
+    """The request. `head` are its headers by lower-case name, `names` the parts of the path that its route names;
+    `notes` are header lines that its answer carries besides its own.
+    """
 
     method: str
     path: str
@@ -37,6 +39,7 @@ class Visit(msgspec.Struct, frozen=True):
     peer: str
     slip: Slip
     names: Mapping[str, str] = {}
+    notes: list[tuple[bytes, bytes]] = msgspec.field(default_factory=list)
 
 
 Handler = Callable[[Visit], Awaitable[Answer | Streamed]]
