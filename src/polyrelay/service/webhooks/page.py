@@ -38,8 +38,9 @@ class WebhookPage:
         """Whether `path` is ours."""
         return path == PATH
 
-    async def answer(self, _path: str, _query: bytes, headers: HeaderList, peer: str) -> Answered:
+    async def answer(self, path: str, query: bytes, headers: HeaderList, peer: str) -> Answered:
         """The whole answer to a GET, or a refusal."""
+        del path, query
         world = self._relay.world
         try:
             holder = admit.principal(dict(headers), peer, keys=world.keys, now=world.clock.wall())

@@ -38,7 +38,7 @@ def open_bucket(settings: ArtefactSettings, data: Path) -> Place:
     Raises `ConfigurationError`: the client is not installed, or cannot be set up.
     """
     try:
-        import boto3  # noqa: PLC0415 - see tools/tidy.py
+        import boto3.session  # noqa: PLC0415 - see tools/tidy.py
         from botocore.config import Config  # noqa: PLC0415
         from botocore.exceptions import BotoCoreError  # noqa: PLC0415
     except ImportError as error:

@@ -1,7 +1,5 @@
 """Reads a chat completion request and splices the few bytes an upstream must see differently."""
 
-from typing import ClassVar
-
 import msgspec
 
 from polyrelay.exchange import guess
@@ -18,6 +16,7 @@ from polyrelay.wire.spoken import Sent, Upstream
 DEFAULT_SOURCE = "ai_chat"
 """AiToEarn's consumption source when a request names none (WIRE 1.2)."""
 
+_OPERATIONS = (Operation.CHAT,)
 _BILLING_EXTRAS = frozenset({"billingGroupId", "source"})
 _ASK = b'{"include_usage":true}'
 _OPTION_FIELDS = frozenset(schema.StreamOptions.__struct_encode_fields__)
@@ -42,7 +41,10 @@ class ChatRequest(msgspec.Struct, frozen=True, gc=False):
     usage_edit: Edit | None
     removals: tuple[Edit, ...]
 
-    operations: ClassVar = (Operation.CHAT,)
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """See `spoken.Request`."""
+        return _OPERATIONS
 
     def outbound(self, operation: Operation, upstream: Upstream, model: str, cap: int | None) -> Sent:
         """See `spoken.Request`."""
