@@ -135,6 +135,24 @@ def test_a_meter_of_an_unknown_account_has_nothing(play: Play) -> None:
     assert play(scenario).exchanges == {"px_1": (0, 5)}
 
 
+def test_what_has_expired_is_recalled_and_given_back_first(play: Play) -> None:
+    async def scenario(books: Books) -> None:
+        await books.topup("acc_1", 10)
+        promotion = await books.promote("acc_1", 6, LATER)
+        await take(books.bank, "w1", 9)
+        since, _ = await books.bank.recalled(0.0)
+        await books.lapse(promotion)
+        await books.bank.expire()
+        assert (await books.bank.recalled(since))[1] == [WALLET.id]
+        await books.bank.give_back("w1", [(WALLET.id, 6)])
+        assert await books.bank.expire() == 6, "none of it is left in the slice"
+        since, _ = await books.bank.recalled(0.0)
+        await books.bank.expire()
+        assert (await books.bank.recalled(since))[1] == [], "there is nothing to ask for"
+
+    play(scenario)
+
+
 def test_a_lowered_limit_binds_later_takes(play: Play) -> None:
     async def scenario(books: Books) -> None:
         assert (await books.bank.take("w1", [want(budget(100), 60)]))[0].amount == 60

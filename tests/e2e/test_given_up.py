@@ -137,6 +137,8 @@ def test_of_a_journal_that_is_gone_nothing_is_charged(data: Path, content: bytes
     (listed,) = document(data, "ledger", "journals")
     assert listed["journal"] == ("missing" if content is None else "damaged")
     assert [each["state"] for each in told(data)] == ["problem"]
+    code, out, _ = command(data, "ledger", "audit", "--json")
+    assert (code, json.loads(out)["offences"][0]["subject"]) == (1, WORKER), "what it ended last cannot be proved"
     assert give_up(data)[0] == 0
     assert balance(data) == ("1.000000000", "0.000000000")
     assert document(data, "ledger", "audit")["clean"]

@@ -144,6 +144,7 @@ class Teller:
             if (self._away or was_failing) and not self._failing:
                 logger.warning("the books are in order again")
             self._away = False
+            self._treasury.starving = self._treasury.starving and self._failing
         self._treasury.unjam()
         self._make_do()
 
@@ -295,4 +296,5 @@ class Teller:
                 self._treasury.fund(waiting, waiting.bound.amount, None)
             elif now - waiting.since > verdicts.AWAY_SECONDS:
                 waiting.cancel()
+                self._treasury.starving = True
                 waiting.funding.unfunded(books_away())

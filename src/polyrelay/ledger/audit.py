@@ -393,6 +393,12 @@ def journal(
         seen.add(end.exchange)
 
 
+def missing(worker: str, machine: str, escrowed: int) -> Offence:
+    """A worker past its lease whose journal is not here: what it ended last cannot be proved."""
+    held = money.show(escrowed)
+    return Offence("journal", worker, f"not here, and {held} is set aside; it was written on {machine}")
+
+
 def unposted(found: Transcribed, stand: Stand) -> Unposted:
     """What of a journal the books do not have yet."""
     late = {end.exchange: end.amount for end in found.ends if not stand.covers(end)}

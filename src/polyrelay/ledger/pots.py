@@ -119,10 +119,14 @@ def take(pots: list[Pot], least: int, most: int, cushion: int, now: float) -> in
     return amount
 
 
-def give_back(pots: list[Pot], amount: int) -> int:
-    """Move up to `amount` from the slice back, last to expire first; how much it was."""
+def give_back(pots: list[Pot], amount: int, now: float) -> int:
+    """Move up to `amount` from the slice back at `now` (Unix seconds); how much it was.
+
+    What has expired goes first, so that it is spent no more, and then what expires last.
+    """
     amount = min(amount, sum(pot.sliced() for pot in pots))
-    for pot, part in allocate(reversed(pots), amount, Pot.sliced):
+    order = [pot for pot in pots if pot.expired(now)] + [pot for pot in reversed(pots) if not pot.expired(now)]
+    for pot, part in allocate(order, amount, Pot.sliced):
         pot.gained -= part
     return amount
 

@@ -145,7 +145,7 @@ class Bank(Protocol):
         ...
 
     async def give_back(self, worker: str, amounts: Sequence[tuple[str, int]]) -> None:
-        """Return so many nanos of each meter (by id) from the slices, last to expire first."""
+        """Return so many nanos of each meter (by id) from the slices, expired ones first, then last to expire first."""
         ...
 
     async def slices(self, worker: str) -> dict[str, int]:
@@ -185,5 +185,7 @@ class Bank(Protocol):
         ...
 
     async def expire(self) -> int:
-        """Take what is left, and not escrowed, of promotions past their end; how many nanos."""
+        """Take what is left, and not escrowed, of promotions past their end; how many nanos. What live workers hold of
+        such is recalled.
+        """
         ...

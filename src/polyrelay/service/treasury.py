@@ -101,6 +101,8 @@ class Treasury:
         self.lease_until = 0.0
         self.jammed: str | None = None
         """Why the journal takes no holds; None while it does."""
+        self.starving = False
+        """Whether requests are refused for want of a bank that answers."""
         self.unposted = 0
         """Exchanges ended in the journal and not yet posted."""
         self.unpaid = 0

@@ -32,8 +32,9 @@ from polyrelay.storage.journaling.journals import JournalFolder
 RECOVER_SECONDS = 2.0
 """How soon a worker's death is noticed and its journal adopted."""
 
-EXPIRE_SECONDS = 60.0
-"""How late what is left of a promotion is taken back; it cannot be spent from the moment it ends."""
+EXPIRE_SECONDS = 5.0
+"""How late what is left of a promotion is taken back. Nobody is given any from the moment it ends; what a worker has of
+it is recalled then."""
 
 SWITCH_SECONDS = 0.0005
 """How long the thread that posts may keep the event loop waiting; Python's own 5 ms would show in every stream."""
@@ -72,6 +73,8 @@ class Books:
             return (f"the journal cannot be written: {self.treasury.jammed}",)
         if self._clock.monotonic() >= self.treasury.lease_until:
             return ("the books cannot be reached",)
+        if self.treasury.starving:
+            return ("the books cannot be written, and what was set apart of some account is used up",)
         return ()
 
     async def recall(self, meters: Sequence[str]) -> None:

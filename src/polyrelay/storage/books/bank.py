@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from polyrelay.kernel.ids import KeyId
 from polyrelay.ledger import pots, transfer
+from polyrelay.ledger.escrow import JOBS
 from polyrelay.ledger.pots import Pot
 from polyrelay.service.bank import BankAway, Batch, Enrolment, LeaseLost, Posted, Standing, Taken, Want
 from polyrelay.storage.access import keys
@@ -48,6 +49,12 @@ WHERE s.worker_id = $1 GROUP BY p.meter
 _RECALL = """
 INSERT INTO recalls (meter, asked_at) VALUES ($1, $2) ON CONFLICT (meter) DO UPDATE SET asked_at = excluded.asked_at
 """
+
+
+_HELD_EXPIRED = f"""
+SELECT DISTINCT p.meter AS meter FROM slices s JOIN pots p ON p.id = s.pot_id JOIN workers w ON w.id = s.worker_id
+WHERE p.kind = 'promotion' AND p.expires_at <= $1 AND w.state = 'live' AND w.id <> '{JOBS}'
+"""  # noqa: S608 - constants only
 
 
 class OutOfOrder(DatabaseFault):
@@ -99,7 +106,7 @@ class SqlBank:
         async def work(tx: Tx) -> None:
             await _locked(tx, worker)
             found = await bank_pots.of_meters(tx, [meter for meter, _ in amounts], worker)
-            return_to(found, amounts, worker)
+            return_to(found, amounts, worker, await tx.now())
             await bank_pots.write(tx, found, worker)
 
         if amounts:
@@ -195,15 +202,18 @@ class SqlBank:
     async def expire(self) -> int:
         """See the port."""
 
-        async def work(tx: Tx) -> int:
+        async def work(tx: Tx) -> tuple[int, list[str]]:
             now = await tx.now()
             found = await bank_pots.expired(tx, now)
             moves = lapse(found)
             await bank_pots.write(tx, found)
             await transfers.insert(tx, moves, now, actor=EXPIRY_ACTOR)
-            return sum(move.amount for move in moves)
+            held = [row["meter"] for row in await tx.fetch(_HELD_EXPIRED, now)]
+            return sum(move.amount for move in moves), held
 
-        return await self._write(work)
+        taken, held = await self._write(work)
+        await self.recall(held)
+        return taken
 
     async def _write(self, work: Work[T]) -> T:
         try:
@@ -232,11 +242,11 @@ def take_from(found: Sequence[Pot], wants: Sequence[Want], now: float) -> list[T
     return taken
 
 
-def return_to(found: Sequence[Pot], amounts: Sequence[tuple[str, int]], worker: str) -> None:
-    """Move amounts out of the slices of `found`, as far as they reach."""
+def return_to(found: Sequence[Pot], amounts: Sequence[tuple[str, int]], worker: str, now: float) -> None:
+    """Move amounts out of the slices of `found`, as far as they reach, at `now` (Unix seconds)."""
     grouped = pots.by_meter(found)
     for meter, amount in amounts:
-        returned = pots.give_back(grouped.get(meter, []), amount)
+        returned = pots.give_back(grouped.get(meter, []), amount, now)
         if returned < amount:
             logger.error("worker %s gives back %d nanos of %s, and holds %d", worker, amount, meter, returned)
 

@@ -8,6 +8,7 @@ import msgspec
 from polyrelay.kernel.clock import Clock
 from polyrelay.ledger import meters, posting, transfer
 from polyrelay.ledger import pots as purse
+from polyrelay.ledger.escrow import JOBS
 from polyrelay.ledger.meters import Meter
 from polyrelay.ledger.posting import RollupKey, Settled, Sums
 from polyrelay.ledger.pots import Pot
@@ -108,7 +109,7 @@ class MemoryBank:
             return
         self._worker(worker)
         found = self.found([meter for meter, _ in amounts], worker)
-        return_to(found, amounts, worker)
+        return_to(found, amounts, worker, self.clock.wall())
         self.write(found, worker)
 
     async def slices(self, worker: str) -> dict[str, int]:
@@ -178,6 +179,11 @@ class MemoryBank:
         moves = lapse(found)
         self.write(found, "")
         self.transfers.extend(moves)
+        over = {pot.id: pot.meter for pot in self.pots.values() if pot.kind == "promotion" and pot.expired(now)}
+        live = [worker for worker in self._workers if worker != JOBS and self.live(worker)]
+        await self.recall(
+            sorted({over[pot] for worker in live for pot in self.slices_of.get(worker, {}) if pot in over})
+        )
         return sum(move.amount for move in moves)
 
     # ── for the twin of the jobs' store ──

@@ -33,7 +33,7 @@ async def end(tx: Tx, row: Row, meters: Sequence[str], held: int) -> None:
     await bank_post.book(tx, JOBS, batch(row), [row])
     if rest := left_of(held, row):
         found = await bank_pots.of_meters(tx, meters, JOBS)
-        return_to(found, [(meter, rest) for meter in meters], JOBS)
+        return_to(found, [(meter, rest) for meter in meters], JOBS, await tx.now())
         await bank_pots.write(tx, found, JOBS)
 
 

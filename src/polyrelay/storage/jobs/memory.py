@@ -61,7 +61,7 @@ class MemoryJobStore:
         self.bank.book(JOBS, holds.batch(row), [row])
         if rest := holds.left_of(job.held, row):
             found = self.bank.found(job.payer.meters, JOBS)
-            return_to(found, [(meter, rest) for meter in job.payer.meters], JOBS)
+            return_to(found, [(meter, rest) for meter in job.payer.meters], JOBS, self.bank.clock.wall())
             self.bank.write(found, JOBS)
         if self.deliveries is not None:
             self.deliveries.ended(job, event)

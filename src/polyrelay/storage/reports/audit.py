@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from polyrelay.ledger import audit
 from polyrelay.ledger.audit import Bill, Findings, Flow, Offence, PotSums, Stand, Transcribed
-from polyrelay.storage.reports import audit_jobs, retention
+from polyrelay.storage.reports import audit_jobs, retention, workers
 from polyrelay.storage.sql import among
 from polyrelay.storage.sql.transaction import Row, Tx
 
@@ -183,6 +183,10 @@ async def _journals(tx: Tx, findings: Findings, journals: Journals) -> None:
     found, offences = journals()
     findings.take(offences)
     findings.count("journals", len(found))
+    here = {each.worker for each in found} | {offence.subject for offence in offences}
+    for left in await workers.not_closed(tx):
+        if left.lease <= 0 and left.standing.worker not in here:
+            findings.take([audit.missing(left.standing.worker, left.standing.machine, left.escrowed)])
     for each in found:
         stand = stands.get(each.worker, audit.UNKNOWN)
         posted = {row["id"] for row in await among.fetch(tx, _POSTED, [end.exchange for end in each.ends])}
