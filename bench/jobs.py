@@ -295,9 +295,8 @@ async def measure(jobs: int, seconds: float) -> list[list[str]]:
         serving.wait()
 
 
-def report(rows: Sequence[Sequence[str]], seconds: float) -> str:
+def report(here: Machine, rows: Sequence[Sequence[str]], seconds: float) -> str:
     """The page."""
-    here = Machine.here()
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -336,7 +335,8 @@ def main() -> int:
         uvloop.run(feed())
         return 0
     seconds = 10.0 if given.quick else 60.0
-    page = report(uvloop.run(measure(given.jobs, seconds)), seconds)
+    here = Machine.here()
+    page = report(here, uvloop.run(measure(given.jobs, seconds)), seconds)
     print(page)
     if not given.quick:
         given.out.write_text(page)

@@ -18,8 +18,8 @@ from polyrelay.metering.book import TariffBook
 from polyrelay.routing.catalog import Catalog
 from polyrelay.routing.channel import Channel, Credential
 from polyrelay.service import world
+from polyrelay.service.jobs.commission import Commission
 from polyrelay.service.jobs.desk import JobDesk
-from polyrelay.service.jobs.submit import Commission
 from polyrelay.service.ports import Keys, Limits
 from polyrelay.service.relay import Relay
 from polyrelay.service.world import World

@@ -21,10 +21,10 @@ from polyrelay.metering.book import TariffBook
 from polyrelay.providers.outbound import OutboundRequest
 from polyrelay.routing.catalog import Catalog
 from polyrelay.routing.channel import Channel, Credential
+from polyrelay.service.jobs.commission import Commission
 from polyrelay.service.jobs.desk import JobDesk
 from polyrelay.service.jobs.ports import JobStore
 from polyrelay.service.jobs.rota import Rota
-from polyrelay.service.jobs.submit import Commission
 from polyrelay.service.jobs.works import Board, Works
 from polyrelay.service.ports import Record, Sink
 from polyrelay.service.pricing import Pricing

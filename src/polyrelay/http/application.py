@@ -19,6 +19,7 @@ from uvicorn._types import (
     Scope,
 )
 
+from polyrelay.http import parting
 from polyrelay.http.artefacts import Artefacts
 from polyrelay.http.ports import Answered, Billing, Directory, Jobs, Lists, Unready
 from polyrelay.jobs.artefacts import ROOT as ARTEFACTS
@@ -160,9 +161,11 @@ async def _converse(jobs: Jobs, scope: HTTPScope, receive: ASGIReceiveCallable, 
         return
     try:
         await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
-        while piece := await answer.pieces():
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        with parting.watching(receive) as gone:
+            while (piece := await answer.pieces()) and not gone():
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            if not gone():
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
     except errors.PolyrelayError as error:
         # Left unfinished, which uvicorn turns into a cut: the client sees that it is not whole.
         logger.warning("an answer broke off: %s", error)

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 
-from polyrelay.http import ranges
+from polyrelay.http import parting, ranges
 from polyrelay.http.ranges import Span, Unsatisfiable
 from polyrelay.kernel import errors
 from polyrelay.kernel.errors import PolyrelayError
@@ -61,11 +61,8 @@ class Artefacts:
         except errors.Refusal as refusal:
             await _refuse(refusal, send)
             return
-        gone = asyncio.create_task(_left(receive))
-        try:
-            await self._hand_out(scope, exhibit, send, gone.done)
-        finally:
-            gone.cancel()
+        with parting.watching(receive) as gone:
+            await self._hand_out(scope, exhibit, send, gone)
 
     async def _hand_out(
         self, scope: HTTPScope, exhibit: Exhibit, send: ASGISendCallable, gone: Callable[[], bool]
@@ -90,12 +87,6 @@ class Artefacts:
         await _send(pieces, status, [*headers, *part, length], send, gone)
 
 
-async def _left(receive: ASGIReceiveCallable) -> None:
-    """Until the client has gone: uvicorn does not say so to those who only send."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
 async def _send(
     pieces: AsyncIterator[bytes] | None,
     status: int,
@@ -115,6 +106,7 @@ async def _send(
     if pieces is None:
         return
     async for piece in pieces:
+        await asyncio.sleep(0)  # sending to nobody does not wait, and the news of it needs a turn of the loop
         if gone():
             return
         await send({"type": "http.response.body", "body": piece, "more_body": True})

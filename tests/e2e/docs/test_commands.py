@@ -20,7 +20,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted(page.relative_to(ROOT).as_posix() for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
-VENDOR, WEBUI = "https://api.example.com/v1", "http://127.0.0.1:7860"
+VENDOR, WEBUI, SONGS = "https://api.example.com/v1", "http://127.0.0.1:7860", "https://songs.example.com"
 """Documented addresses of vendors, for which the sandbox stands."""
 START_SECONDS = 30
 BLOCK_SECONDS = 60
@@ -55,10 +55,11 @@ class Terminal:
 
     def localised(self, text: str) -> str:
         """The text with the documented addresses replaced by ones of this test."""
-        named = any(address in text for address in (VENDOR, WEBUI))
+        named = any(address in text for address in (VENDOR, WEBUI, SONGS))
         if named and self._vendor is None:
             self._vendor = self.serve("polyrelay sandbox --port 0")
-        text = text.replace(VENDOR, str(self._vendor)).replace(WEBUI, str(self._vendor).removesuffix("/v1"))
+        host = str(self._vendor).removesuffix("/v1")
+        text = text.replace(VENDOR, str(self._vendor)).replace(WEBUI, host).replace(SONGS, host)
         return text.replace("8080", str(self.port)).replace("9100", "0")
 
     def write(self, name: str, text: str) -> None:

@@ -12,8 +12,9 @@ from polyrelay.jobs.job import Job, Kind
 from polyrelay.kernel import errors
 from polyrelay.kernel.ids import ExchangeId
 from polyrelay.service.bank import BankAway
+from polyrelay.service.jobs.commission import Commission
 from polyrelay.service.jobs.ports import Scope, Wanted
-from polyrelay.service.jobs.submit import Commission, Submission
+from polyrelay.service.jobs.submit import Submission
 from polyrelay.service.jobs.works import Board, Works
 from polyrelay.service.ports import Record
 from polyrelay.service.treasury import books_away

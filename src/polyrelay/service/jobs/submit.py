@@ -9,54 +9,27 @@ from collections.abc import Sequence
 
 import msgspec
 
-from polyrelay.access.principal import Principal
-from polyrelay.exchange.call import Call
 from polyrelay.exchange.faults import Fault, FaultKind
 from polyrelay.exchange.job import Ask, Snapshot, Stage, Upstreamed
 from polyrelay.exchange.outcome import Outcome
-from polyrelay.jobs.job import Job, Payer, Place, Price, kind_of
+from polyrelay.jobs.job import Job, Place
 from polyrelay.jobs.lifecycle import Event
 from polyrelay.kernel import bounds, errors
-from polyrelay.kernel.ids import ExchangeId
-from polyrelay.ledger import meters
 from polyrelay.ledger.meters import Meter
-from polyrelay.metering import estimate
-from polyrelay.metering.book import Unpriced
 from polyrelay.routing import plan
 from polyrelay.routing.channel import Candidate
 from polyrelay.routing.plan import Failure
-from polyrelay.service import verdict, waiting, whole
-from polyrelay.service.bank import BankAway, LeaseLost
-from polyrelay.service.jobs import booking, polling, references
-from polyrelay.service.jobs.ports import Crowded, NotCovered, Scope
+from polyrelay.service import verdict, whole
+from polyrelay.service.bank import BankAway
+from polyrelay.service.jobs import booking, funding, polling, references
+from polyrelay.service.jobs.commission import Commission, begun
+from polyrelay.service.jobs.ports import Scope
 from polyrelay.service.jobs.works import Board, Works, presentable
-from polyrelay.service.pricing import not_priced
 from polyrelay.service.treasury import books_away
 from polyrelay.service.whole import Whole
 from polyrelay.wire.dialect import Declined, Garbled, Message, Unsupported
 
 logger = logging.getLogger(__name__)
-
-ASK_AGAIN_SECONDS = 0.05
-"""Between two tries to hold funds that others were asked to give back: they hear the bell within that time."""
-
-CROWDED_SECONDS = 5.0
-"""Advice to an account with too many open jobs: one of them may end at any time."""
-
-
-class Commission(msgspec.Struct, frozen=True):
-    """A job that a client asks for. `call.model` is the model, `call.demand` bounds what it may use (`tasks=1`, or
-    seconds); `candidates` may serve it, best first. `notify` is a URL the client wants to be called at.
-    """
-
-    exchange: ExchangeId
-    principal: Principal
-    surface: str
-    ask: Ask
-    call: Call
-    candidates: Sequence[Candidate]
-    label: str | None = None
-    notify: str | None = None
 
 
 class _Offer(msgspec.Struct, frozen=True):
@@ -83,7 +56,7 @@ class Submission:
         commission = self._commission
         ask, candidates = await self._resolved()
         offers = self._offers(ask, candidates)
-        job, payers = self._made()
+        job, payers = begun(self._works, self._commission)
         self._board.submitting.add(job.id)
         try:
             await self._hold(job, payers)
@@ -131,93 +104,16 @@ class Submission:
             raise errors.InvalidRequest("No upstream provider of this model can do that.", code="unsupported")
         return found
 
-    def _made(self) -> tuple[Job, Sequence[Meter]]:
-        """The job as it begins, and its meters. Raises `errors.NotPriced`."""
-        commission, works = self._commission, self._works
-        principal, call, now = commission.principal, commission.call, works.clock.wall()
-        pin = works.pricing.pin(call.model, principal.group, now)
-        try:
-            bound = estimate.bound(call, pin.quote)
-        except Unpriced as error:
-            raise not_priced(call.model) from error
-        found, _ = meters.of(principal.account_id, principal.budgets, works.zones(principal.zone), now)
-        job = Job(
-            id=commission.exchange,
-            payer=Payer(
-                principal.account_id,
-                principal.project_id,
-                principal.key_id,
-                principal.group,
-                tuple(meter.id for meter in found),
-            ),
-            surface=commission.surface,
-            kind=kind_of(commission.ask),
-            ask=commission.ask,
-            model=call.model,
-            held=bound.amount,
-            price=Price(pin.document().decode(), pin.quote.multiplier, pin.quote.window),
-            keeper=works.keeper(),
-            created_at=now,
-            demand=call.demand,
-            label=commission.label,
-            billing=call.billing,
-            notify=commission.notify,
-        )
-        return job, found
-
     # ── the hold ──
 
     async def _hold(self, job: Job, payers: Sequence[Meter]) -> None:
-        """Write the job with its hold; for want of funds, wait a moment for what others give back.
-
-        Raises `errors.Refusal`: what a chat request would be told.
-        """
-        began, recalled = self._works.clock.monotonic(), False
-        while True:
-            try:
-                await self._create(job, payers)
-            except NotCovered as lack:
-                short = self._short_of(job, payers, lack)
-                if self._works.clock.monotonic() - began >= waiting.PATIENCE_SECONDS:
-                    raise waiting.in_flight(short) from lack
-            except Crowded as error:
-                raise errors.RateLimited(
-                    "Your account has as many jobs under way as it may; retry when one has ended.",
-                    code="jobs_in_flight",
-                    retry_after=CROWDED_SECONDS,
-                ) from error
-            except (BankAway, LeaseLost) as error:
-                raise books_away() from error
-            else:
-                return
-            if not recalled:
-                recalled = True
-                await self._recall(job)
-            await self._works.pause(ASK_AGAIN_SECONDS)
-
-    async def _recall(self, job: Job) -> None:
+        """Raises `errors.Refusal`."""
         try:
-            await self._works.recall(job.payer.meters)
+            await funding.hold(self._works, job, payers)
         except BankAway as error:
+            self.written = True
             raise books_away() from error
-
-    async def _create(self, job: Job, payers: Sequence[Meter]) -> None:
-        """Raises as the store does. What it says for sure to have written nothing leaves nothing behind."""
         self.written = True
-        try:
-            await self._works.store.create(job, payers, self._works.settings().most_in_flight)
-        except (NotCovered, Crowded, LeaseLost):
-            self.written = False
-            raise
-
-    @staticmethod
-    def _short_of(job: Job, payers: Sequence[Meter], lack: NotCovered) -> Meter:
-        """A meter that has too little now. Raises `errors.InsufficientQuota` when nothing in flight can change that."""
-        named = {meter.id: meter for meter in payers}
-        for each in lack.lacking:
-            if each.left + each.escrowed < job.held:
-                raise waiting.exhausted(named[each.meter]) from lack
-        return named[lack.lacking[0].meter]
 
     async def _give_back(self, job: Job, refusal: errors.Refusal) -> None:
         """End the hold of a job that no upstream took on."""

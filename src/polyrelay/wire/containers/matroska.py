@@ -1,7 +1,7 @@
 """Matroska and WebM (RFC 9559): the duration in the segment's information, or the time of the last block.
 
 A recorder that streams (a browser's MediaRecorder) states no duration and does not know the lengths of its clusters;
-then the last cluster is sought from the end.
+then the last cluster is sought from the end. It also shows a duration that is stated too short.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ class _Element(NamedTuple):
 
 def seconds(media: Media) -> float | None:
     """The duration."""
-    scale = _USUAL_SCALE
+    scale, stated = _USUAL_SCALE, 0.0
     segment = _child(media, 0, media.size, _SEGMENT)
     info = None if segment is None else _child(media, segment.start, segment.end, _INFO)
     if info is not None:
@@ -40,10 +40,8 @@ def seconds(media: Media) -> float | None:
         members = {each.name: content[each.start : each.end] for each in _inside(content)}
         scale = big(members.get(_SCALE, b""), 0, 8) or _USUAL_SCALE
         stated = _float(members.get(_DURATION, b"")) * scale / 1e9
-        if stated > 0:
-            return stated
-    last = _last_time(media.tail(_TAIL_BYTES))
-    return last * scale / 1e9 if last else None
+    seen = _last_time(media.tail(_TAIL_BYTES)) * scale / 1e9
+    return stated if stated > seen else seen or None
 
 
 def _child(media: Media, at: int, end: int, name: int) -> _Element | None:

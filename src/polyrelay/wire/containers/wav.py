@@ -16,10 +16,12 @@ _SAMPLED = frozenset({1, 3, 6, 7, 0xFFFE})
 
 
 def seconds(media: Media) -> float | None:
-    """The duration; of a file that is shorter than it says, that of what is there."""
+    """The duration; of a file that is shorter than it says, that of what is there. Players go on with further chunks of
+    sound.
+    """
     at = _HEADER
     format_chunk = b""
-    wide = 0
+    wide = sound = 0
     while len(head := media.read(_CHUNK, at)) == _CHUNK:
         name, size = head[:4], little(head, 4, 4)
         at += _CHUNK
@@ -28,9 +30,10 @@ def seconds(media: Media) -> float | None:
         elif name == b"ds64":
             wide = little(media.read(16, at), 8, 8)
         elif name == b"data":
-            return _played(format_chunk, _there(size, wide, media.size - at))
+            size = _there(size, wide, media.size - at)
+            sound += size
         at += size + (size & 1)
-    return None
+    return _played(format_chunk, sound) if sound else None
 
 
 def _there(stated: int, wide: int, rest: int) -> int:

@@ -2,6 +2,7 @@
 
 from urllib.parse import urlencode
 
+from polyrelay.exchange import languages
 from polyrelay.exchange.transcript import Transcript, Wish
 from polyrelay.exchange.upload import Segment
 from polyrelay.wire import transcripts
@@ -9,6 +10,9 @@ from polyrelay.wire.hearing import Asked
 from polyrelay.wire.multipart.form import Form
 
 FILE = "audio_file"
+
+PROMPT_CHARACTERS = 2_000
+"""Whisper looks at the last 224 tokens of a prompt; a longer query than needed may be refused for its length."""
 
 
 class ServiceHearing:
@@ -21,8 +25,8 @@ class ServiceHearing:
             "output": "json",
             "task": "translate" if wish.translate else "transcribe",
             "encode": "true",
-            "language": wish.language,
-            "initial_prompt": wish.prompt,
+            "language": None if wish.language is None else languages.code(wish.language),
+            "initial_prompt": None if wish.prompt is None else wish.prompt[-PROMPT_CHARACTERS:],
             "word_timestamps": "true" if wish.words else None,
         }
         return Asked(only(form, file), urlencode({name: value for name, value in query.items() if value is not None}))

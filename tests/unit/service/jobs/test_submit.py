@@ -14,8 +14,8 @@ from polyrelay.jobs.lifecycle import State
 from polyrelay.kernel import errors
 from polyrelay.providers.outbound import OutboundRequest
 from polyrelay.service.bank import BankAway
+from polyrelay.service.jobs.funding import CROWDED_SECONDS
 from polyrelay.service.jobs.ports import Wanted
-from polyrelay.service.jobs.submit import CROWDED_SECONDS
 from polyrelay.service.waiting import PATIENCE_SECONDS
 from polyrelay.settings.jobs import JobSettings
 from support.books import WALLET, want

@@ -87,6 +87,19 @@ def test_a_header_that_promises_more_than_comes_counts_what_came() -> None:
     assert seconds(boast) == seconds(data)
 
 
+def test_sound_in_several_chunks_adds_up() -> None:
+    """Players read on, so a short first chunk must not hide a long second one."""
+    data = file("pcm.wav")
+    more = b"LIST\4\0\0\0INFO" + b"data" + (8000).to_bytes(4, "little") + bytes(8000)
+    assert seconds(data + more) == pytest.approx(SECONDS + 1)
+
+
+def test_a_duration_that_the_last_cluster_belies_is_not_believed() -> None:
+    data = file("opus.webm")
+    at = data.index(b"\x44\x89\x88") + 3
+    assert seconds(data[:at] + bytes(8) + data[at + 8 :]) == pytest.approx(SECONDS, abs=0.05)
+
+
 def test_a_stream_of_unknown_length_is_as_long_as_it_is() -> None:
     data = file("pcm.wav")
     at = data.index(b"data") + 4

@@ -148,6 +148,12 @@ def test_whisper_asr_gets_the_file_alone_and_the_rest_as_a_query() -> None:
     assert type(out.reply) is Foreign
 
 
+def test_whisper_asr_gets_codes_and_what_whisper_reads_of_a_prompt() -> None:
+    pieces = [field("language", b"German"), field("prompt", b"x" * 5000 + b"end")]
+    out = read(*pieces).outbound(Operation.ASR, AnyUpstream(), "anything", None)
+    assert out.query.endswith(f"language=de&initial_prompt={'x' * 1997}end")
+
+
 def test_a_translation_at_whisper_asr() -> None:
     out = read(translate=True).outbound(Operation.ASR, AnyUpstream(), "anything", None)
     assert out.query == "output=json&task=translate&encode=true"

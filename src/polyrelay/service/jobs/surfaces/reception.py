@@ -20,9 +20,9 @@ from polyrelay.kernel import errors
 from polyrelay.kernel.ids import ExchangeId
 from polyrelay.service import admit, answers
 from polyrelay.service.bank import BankAway
+from polyrelay.service.jobs.commission import Commission
 from polyrelay.service.jobs.desk import JobDesk
 from polyrelay.service.jobs.ports import Wanted
-from polyrelay.service.jobs.submit import Commission
 from polyrelay.service.jobs.surfaces.visit import Visit
 from polyrelay.service.ports import Head
 from polyrelay.service.relay import Relay, model_not_found

@@ -1,4 +1,4 @@
-"""Long jobs, and the worker without a process whose slices are what they hold."""
+"""Long jobs, and who has the slices that are what they hold."""
 
 import sqlalchemy as sa
 from alembic import op
