@@ -1,0 +1,98 @@
+"""From the request to the call: songs are asked for over HTTP, made by the sandbox, kept, told and handed out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from support.processes import RelayProcess, Vendor, http, polyrelay, relay, until
+from support.receiver import Heard, Receiver, receiver
+
+AUDIO = ("audio/mpeg", "audio/wav", "audio/ogg")
+
+
+def config(host: str, *ports: int) -> str:
+    open_to = f"enabled = true\nallow_http = true\nallowed_ports = {list(ports)}\nallowed_networks = ['127.0.0.0/8']\n"
+    return (
+        "[jobs]\npace_seconds = 0.1\n"
+        + (f"[webhooks]\n{open_to}first_delay_seconds = 0.05\n" if ports else "")
+        + f'[[channels]]\nname = "songs"\nprovider = "suno_native"\nbase_url = "{host}"\nartefacts = "store"\n'
+        'credentials = [{ value = "secret-of-songs" }]\n'
+        'models = [{ name = "song", upstream = "chirp-v4" }, { name = "broken", upstream = "broken" }]\n'
+        '[[tariffs]]\nmodel = "song"\nsell = { per_task = "0.1" }\n'
+        '[[tariffs]]\nmodel = "broken"\nsell = { per_task = "0.1" }\n'
+    )
+
+
+@pytest.fixture(scope="module")
+def customer() -> Iterator[Receiver]:
+    with receiver() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shop(sandbox: Vendor, customer: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
+    host = sandbox.base_url.removesuffix("/v1")
+    with relay(tmp_path_factory.mktemp("delivery"), config(host, customer.port)) as found:
+        yield found
+
+
+def post(shop: RelayProcess, path: str, **body: Any) -> httpx2.Response:
+    return http.post(shop.url + path, json=body, headers={"authorization": f"Bearer {shop.key}"})
+
+
+def get(shop: RelayProcess, path: str) -> Any:
+    return http.get(shop.url + path, headers={"authorization": f"Bearer {shop.key}"}).json()
+
+
+def heard(customer: Receiver, path: str) -> Heard:
+    until(lambda: bool(customer.calls(path)))
+    return customer.calls(path)[0]
+
+
+def test_a_song_is_told_with_links_to_what_the_relay_keeps(shop: RelayProcess, customer: Receiver) -> None:
+    hook = customer.url("/song?token=t")
+    made = post(shop, "/suno/submit/music", mv="song", prompt="la", title="A song", notify_hook=hook)
+    assert made.status_code == 200, made.text
+    call = heard(customer, "/song")
+    assert call.is_signed_with(get(shop, "/v1/webhooks/secret")["secret"])
+    task = call.json
+    assert (task["task_id"], task["status"], task["notify_hook"]) == (made.json()["data"], "SUCCESS", hook)
+    urls = [clip["audio_url"] for clip in task["data"]]
+    assert len(urls) == 2
+    assert all(url.startswith(f"{shop.url}/artefacts/art_") for url in urls)
+    song = http.get(urls[0])
+    assert song.status_code == 200
+    assert song.headers["content-type"] in AUDIO
+    assert len(song.content) == int(song.headers["content-length"])
+    shown = get(shop, f"/suno/fetch/{task['task_id']}")["data"]
+    assert [clip["audio_url"] for clip in shown["data"]] == urls
+    told = polyrelay("webhooks", "list", task["task_id"], "--config", str(shop.config))
+    assert (told["state"], told["attempts"]) == ("delivered", 1)
+
+
+def test_a_song_that_fails_is_told_too(shop: RelayProcess, sandbox: Vendor, customer: Receiver) -> None:
+    sandbox.script("broken", song="error")
+    made = post(shop, "/v1/suno/api/generate/v2/", mv="broken", prompt="la", webhook_url=customer.url("/broken"))
+    assert made.status_code == 200, made.text
+    clips = heard(customer, "/broken").json
+    assert [clip["status"] for clip in clips] == ["error", "error"]
+    assert all(clip["audio_url"] == "" for clip in clips)
+
+
+@pytest.mark.parametrize("hook", ["http://10.0.0.1/hook", "ftp://example.com/", "https://user:pw@example.com/"])
+def test_an_address_that_is_never_called_is_refused(shop: RelayProcess, hook: str) -> None:
+    refused = post(shop, "/suno/submit/music", mv="song", prompt="la", notify_hook=hook)
+    assert refused.status_code == 400
+    assert "notify_hook" in refused.json()["message"]
+
+
+def test_a_relay_that_calls_nobody_says_so(sandbox: Vendor, customer: Receiver, tmp_path: Path) -> None:
+    with relay(tmp_path, config(sandbox.base_url.removesuffix("/v1"))) as quiet:
+        made = post(quiet, "/suno/submit/music", mv="song", prompt="la", notify_hook=customer.url("/quiet"))
+        assert (made.status_code, made.headers["x-polyrelay-webhook"]) == (200, "disabled")
+        where = f"/suno/fetch/{made.json()['data']}"
+        until(lambda: get(quiet, where)["data"]["status"] == "SUCCESS")
+    assert customer.calls("/quiet") == []
