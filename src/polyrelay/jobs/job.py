@@ -61,11 +61,11 @@ class Place(msgspec.Struct, frozen=True):
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One job. Times are Unix seconds, `held` nanos set aside in every meter, `progress` percent.
 
-    `ask` has the client's own names, `upstreamed` the upstream's. `keeper` is the worker that submits or polls it.
-    `reason` says why it did not succeed, in words that a client may read. `watched` is whether its keeper is to look at
-    it: until it ends, and after it was given up for a while; `late_at` is when it was then found to have succeeded.
-    `notify` is the URL a client wants to be called at. `hidden` says that its client has
-    thrown it away.
+    `ask` has the client's own names, and no data of inline images; `upstreamed` the upstream's names. `keeper` is the
+    worker that submits or polls it. `reason` says why it did not succeed, in words that a client may read. `watched` is
+    whether its keeper is to look at it: until it ends, and after it was given up for a while; `late_at` is when it was
+    then found to have succeeded. `notify` is the URL a client wants to be called at. `hidden` says that its
+    client has thrown it away.
     """
 
     id: ExchangeId

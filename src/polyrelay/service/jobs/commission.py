@@ -7,6 +7,7 @@ import msgspec
 from polyrelay.access.principal import Principal
 from polyrelay.exchange.call import Call
 from polyrelay.exchange.job import Ask
+from polyrelay.exchange.video import VideoAsk
 from polyrelay.jobs.job import Job, Payer, Price, kind_of
 from polyrelay.kernel.ids import ExchangeId
 from polyrelay.ledger import meters
@@ -48,7 +49,7 @@ def begun(works: Works, commission: Commission) -> tuple[Job, Sequence[Meter]]:
         payer=Payer(principal.account_id, principal.project_id, principal.key_id, principal.group, names),
         surface=commission.surface,
         kind=kind_of(commission.ask),
-        ask=commission.ask,
+        ask=_kept(commission.ask),
         model=call.model,
         held=bound.amount,
         price=Price(pin.document().decode(), pin.quote.multiplier, pin.quote.window),
@@ -60,3 +61,14 @@ def begun(works: Works, commission: Commission) -> tuple[Job, Sequence[Meter]]:
         notify=commission.notify,
     )
     return job, found
+
+
+def _kept(ask: Ask) -> Ask:
+    """`ask` as the row keeps it: of images that came inline, which may be many megabytes, only what they are."""
+    if not isinstance(ask, VideoAsk):
+        return ask
+    return msgspec.structs.replace(ask, images=tuple(_without_data(image) for image in ask.images))
+
+
+def _without_data(image: str) -> str:
+    return "".join(image.partition(",")[:2]) if image.startswith("data:") else image

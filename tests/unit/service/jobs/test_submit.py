@@ -10,6 +10,7 @@ from polyrelay.exchange.call import Call, Demand
 from polyrelay.exchange.faults import Fault, FaultKind
 from polyrelay.exchange.job import Stage
 from polyrelay.exchange.music import Concat, MusicAsk
+from polyrelay.exchange.video import VideoAsk
 from polyrelay.jobs.lifecycle import State
 from polyrelay.kernel import errors
 from polyrelay.providers.outbound import OutboundRequest
@@ -65,6 +66,18 @@ def test_the_row_is_there_before_the_upstream_hears_of_it() -> None:
         assert (await shop.house.one(px(1))).state is State.SUBMITTING
         assert await shop.house.held() == {WALLET.id: TASK}
         await shop.until(task.done)
+
+    play(scenario)
+
+
+def test_inline_images_are_sent_and_not_kept() -> None:
+    data, url = "data:image/png;base64,aGVsbG8=", "https://i.example/a,b"
+
+    async def scenario(shop: Workshop) -> None:
+        job = await shop.submit(shop.commission(ask=VideoAsk("sora", "a cat", images=(data, url))))
+        assert isinstance(job.ask, VideoAsk)
+        assert job.ask.images == ("data:image/png;base64,", url)
+        assert data.encode() in body(shop.vendor.requests[0])
 
     play(scenario)
 
