@@ -73,8 +73,8 @@ def test_a_song_is_told_with_links_to_what_the_relay_keeps(shop: RelayProcess, c
     assert (told["state"], told["attempts"]) == ("delivered", 1)
 
 
-def test_a_song_that_fails_is_told_too(shop: RelayProcess, sandbox: Vendor, customer: Receiver) -> None:
-    sandbox.script("broken", song="error")
+def test_a_song_that_fails_is_told_too(shop: RelayProcess, fresh: Vendor, customer: Receiver) -> None:
+    fresh.script("broken", song="error")
     made = post(shop, "/v1/suno/api/generate/v2/", mv="broken", prompt="la", webhook_url=customer.url("/broken"))
     assert made.status_code == 200, made.text
     clips = heard(customer, "/broken").json

@@ -147,10 +147,10 @@ def test_a_client_of_any_dialect_is_served_by_any_upstream(
 
 @pytest.mark.parametrize("upstream", UPSTREAMS)
 def test_a_song_that_fails_costs_nothing(
-    upstream: str, shop: RelayProcess, sandbox: Vendor, speak: Callable[[str], Client]
+    upstream: str, shop: RelayProcess, fresh: Vendor, speak: Callable[[str], Client]
 ) -> None:
     before = spent(shop)
-    sandbox.script("broken", song="error")
+    fresh.script("broken", song="error")
     client = speak("native")
     found = finished(client, client.make(f"broken-{upstream}"))
     assert {clip["status"] for clip in found} == {"error"}

