@@ -72,6 +72,15 @@ def unknown(member: str) -> errors.Refusal:
     )
 
 
+def elsewhere(member: str) -> errors.Refusal:
+    """The refusal for a name whose maker does not offer what is asked for."""
+    return errors.InvalidRequest(
+        "The upstream that made what has that id does not offer this here, and no other knows it.",
+        code="not_offered",
+        param=member,
+    )
+
+
 def _clip(name: str, member: str) -> Named:
     place = names.place(name)
     if place is None or place.index is None:

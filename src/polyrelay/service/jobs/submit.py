@@ -85,7 +85,7 @@ class Submission:
         made = references.outgoing(ask, reference, source)
         serving = references.serving(candidates, source) if source is not None else ()
         if not serving:
-            raise references.unknown(reference.member)
+            raise references.elsewhere(reference.member)
         return made, serving
 
     def _offers(self, ask: Ask, candidates: Sequence[Candidate]) -> dict[Candidate, _Offer]:

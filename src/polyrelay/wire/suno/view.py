@@ -146,7 +146,7 @@ def _awaited(view: JobView, index: int, seen: Disclosure) -> Clip:
 def _shown(view: JobView, clip: Clip, index: int, seen: Disclosure) -> Clip:
     asked = _described(view.ask)
     lost = view.stage is Stage.FAILED
-    model = seen.text(clip.model) or view.model
+    model = view.model or seen.text(clip.model)
     return Clip(
         id=names.clip(view.job_id, index),
         status=ClipStatus.ERROR if lost else clip.status,

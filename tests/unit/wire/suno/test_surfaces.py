@@ -151,7 +151,7 @@ def test_flat_songs() -> None:
         "audio_url": "https://a",
         "video_url": "",
         "created_at": "2023-11-14T22:13:20.000Z",
-        "model_name": "chirp-crow",
+        "model_name": "m",
         "status": "complete",
         "gpt_description_prompt": "about rain",
         "prompt": "a\n\n  \nb",
