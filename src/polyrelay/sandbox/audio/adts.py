@@ -1,8 +1,9 @@
-"""AAC in ADTS frames (ISO/IEC 13818-7, 14496-3). Written as silence: one channel element without any band, 24 kHz,
-11 bytes and 1024 samples a frame. The text is the comment of an ID3v2.4 tag.
+"""AAC in ADTS frames (ISO/IEC 13818-7, 14496-3), of 1024 samples at 24 kHz.
+
+Without an encoder they are silence, one channel element without any band. The text is the comment of an ID3v2.4 tag.
 """
 
-from polyrelay.sandbox.audio import id3
+from polyrelay.sandbox.audio import encoding, id3
 from polyrelay.sandbox.audio.heard import Heard
 from polyrelay.sandbox.audio.speech import Speech
 
@@ -16,8 +17,11 @@ _LEAST_FRAMES = 2
 
 
 def write(speech: Speech) -> bytes:
-    """A whole file, as long as the speech to the next frame."""
-    return id3.write(speech.text) + _SILENT * -(-len(speech.samples) // _FRAME_SAMPLES)
+    """A whole file, as long as the speech to the next frame. What an encoder makes of its delay is lost."""
+    frames = -(-len(speech.samples) // _FRAME_SAMPLES)
+    encoded = encoding.encode(speech, "aac", "fltp")
+    made = [_SILENT] * frames if encoded is None else [_head(each) + each for each in encoded.packets[:frames]]
+    return id3.write(speech.text) + b"".join(made)
 
 
 def read(data: bytes) -> Heard | None:
@@ -28,6 +32,12 @@ def read(data: bytes) -> Heard | None:
         size, lasting = frame
         at, seconds, frames = at + size, seconds + lasting, frames + 1
     return Heard(text, seconds) if frames >= _LEAST_FRAMES else None
+
+
+def _head(packet: bytes) -> bytes:
+    """What stands before a packet: as in `_SILENT`, but for the length."""
+    size = _HEAD_BYTES + len(packet)
+    return _SILENT[:3] + bytes((0x40 | size >> 11, size >> 3 & 0xFF, (size & 7) << 5 | 0x1F, 0xFC))
 
 
 def _frame(head: bytes) -> tuple[int, float] | None:

@@ -1,8 +1,10 @@
-"""MP3: MPEG audio layer III (ISO/IEC 11172-3, 13818-3). Written as silence: frames whose side information says that
-no data follow, at 24 kHz and 64 kbit/s, 192 bytes and 24 ms each. The text is the comment of an ID3v2.4 tag.
+"""MP3: MPEG audio layer III (ISO/IEC 11172-3, 13818-3), at 24 kHz and 64 kbit/s: frames of 192 bytes and 24 ms each.
+
+Without an encoder they are silence, frames whose side information says that no data follow. The text is the comment of
+an ID3v2.4 tag.
 """
 
-from polyrelay.sandbox.audio import id3
+from polyrelay.sandbox.audio import encoding, id3
 from polyrelay.sandbox.audio.heard import Heard
 from polyrelay.sandbox.audio.speech import RATE, Speech
 
@@ -24,12 +26,20 @@ _LEAST_FRAMES = 2
 
 def write(speech: Speech) -> bytes:
     """A whole file, as long as the speech to the next frame."""
-    return silent(speech.seconds, speech.text)
+    encoded = encoding.encode(speech, "libmp3lame", "s16p")
+    if encoded is None:
+        return silent(speech.seconds, speech.text)
+    return id3.write(speech.text) + b"".join(encoded.packets[: _frames(speech.seconds)])
 
 
 def silent(seconds: float, text: str) -> bytes:
     """A whole file of at least that length."""
-    return id3.write(text) + _SILENT * -(-round(seconds * RATE) // FRAME_SAMPLES)
+    return id3.write(text) + _SILENT * _frames(seconds)
+
+
+def _frames(seconds: float) -> int:
+    """So many last that long. An encoder makes one or two more of its delay, 46 ms of which are lost at the end."""
+    return -(-round(seconds * RATE) // FRAME_SAMPLES)
 
 
 def read(data: bytes) -> Heard | None:

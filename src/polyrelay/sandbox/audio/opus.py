@@ -1,12 +1,13 @@
-"""Opus in Ogg (RFC 3533, 6716, 7845). Written as silence: packets of 20 ms in which the codec says nothing.
+"""Opus in Ogg (RFC 3533, 6716, 7845), in packets of 20 ms.
 
-The text is a Vorbis comment in `OpusTags`; the last page's position gives the exact length.
+Without an encoder the codec says nothing in them. The text is a Vorbis comment in `OpusTags`; the last page's position
+gives the exact length.
 """
 
 import struct
 from collections.abc import Iterator
 
-from polyrelay.sandbox.audio import vorbis
+from polyrelay.sandbox.audio import encoding, vorbis
 from polyrelay.sandbox.audio.checks import Check
 from polyrelay.sandbox.audio.heard import Heard
 from polyrelay.sandbox.audio.speech import RATE, Speech
@@ -30,15 +31,18 @@ _SKIP_AT = 10
 
 def write(speech: Speech) -> bytes:
     """A whole file, exactly as long as the speech."""
-    wanted = len(speech.samples) * _HERTZ // RATE
-    packets = max(1, -(-wanted // _PACKET_SAMPLES))
-    head = _HEAD + struct.pack("<BBHIhB", 1, 1, 0, RATE, 0, 0)
+    encoded = encoding.encode(speech, "libopus", "s16")
+    skip = 0 if encoded is None else int.from_bytes(encoded.head[_SKIP_AT : _SKIP_AT + 2], "little")
+    end = skip + len(speech.samples) * _HERTZ // RATE
+    count = max(1, -(-end // _PACKET_SAMPLES))
+    packets = [_SILENT] * count if encoded is None else encoded.packets[:count]
+    head = _HEAD + struct.pack("<BBHIhB", 1, 1, skip, RATE, 0, 0)
     pages = [_page(0, 0, _FIRST, [head]), _page(1, 0, 0, [_TAGS + vorbis.write(speech.text)])]
-    for first in range(0, packets, _PACKETS_A_PAGE):
-        upto = min(packets, first + _PACKETS_A_PAGE)
-        position = min(wanted, upto * _PACKET_SAMPLES)
-        kind = _LAST if upto == packets else 0
-        pages.append(_page(len(pages), position, kind, [_SILENT] * (upto - first)))
+    for first in range(0, len(packets), _PACKETS_A_PAGE):
+        upto = min(len(packets), first + _PACKETS_A_PAGE)
+        kind = _LAST if upto == len(packets) else 0
+        position = min(end, upto * _PACKET_SAMPLES)
+        pages.append(_page(len(pages), position, kind, packets[first:upto]))
     return b"".join(pages)
 
 

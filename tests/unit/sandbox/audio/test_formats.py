@@ -1,11 +1,13 @@
+import io
 import struct
 from array import array
 
+import av
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyrelay.sandbox.audio import adts, flac, formats, mpeg, opus, pcm, wav
+from polyrelay.sandbox.audio import adts, encoding, flac, formats, mpeg, opus, pcm, wav
 from polyrelay.sandbox.audio.checks import Check
 from polyrelay.sandbox.audio.speech import RATE, Speech, silence
 
@@ -13,6 +15,36 @@ FRAME_SECONDS = {"mp3": 0.024, "aac": 1024 / RATE}
 """Formats that end with a whole frame; the others are exact."""
 every_format = pytest.mark.parametrize("name", list(formats.FORMATS))
 TEXTS = st.text(min_size=1, max_size=200).filter(lambda text: "\0" not in text)
+
+
+LOSSY = ("mp3", "opus", "aac")
+"""What needs an encoder to be more than silence."""
+
+
+@pytest.fixture
+def no_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the extra is not installed."""
+    monkeypatch.setattr(encoding, "is_there", lambda: False)
+
+
+def decoded(file: bytes) -> tuple["array[int]", float]:
+    """Samples at RATE, and how long they are, as FFmpeg plays them."""
+    samples = array("h")
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
+    with av.open(io.BytesIO(file)) as container:
+        for frame in container.decode(audio=0):
+            for piece in resampler.resample(frame):
+                samples.frombytes(bytes(piece.planes[0])[: 2 * piece.samples])
+    return samples, len(samples) / RATE
+
+
+def energy(samples: "array[int]") -> float:
+    return sum(sample * sample for sample in samples) / max(1, len(samples))
+
+
+def tone(seconds: float = 1.0) -> Speech:
+    """A square wave of 200 Hz."""
+    return Speech(array("h", (8000 if place // 60 % 2 else -8000 for place in range(int(seconds * RATE)))), "Tone.")
 
 
 def speech(text: str = "Hello.", samples: int = RATE) -> Speech:
@@ -96,6 +128,33 @@ def test_flac_holds_the_samples_themselves() -> None:
     first = file.index(b"\xff\xf8")
     assert file[first + 9 : first + 9 + 8192] == swapped[:4096].tobytes()
     assert int.from_bytes(file[18:26]) == RATE << 44 | 15 << 36 | 5000
+
+
+@pytest.mark.parametrize("name", [*LOSSY, "flac", "wav"])
+def test_every_file_plays_what_was_said(name: str) -> None:
+    spoken = tone()
+    samples, seconds = decoded(formats.FORMATS[name].write(spoken))
+    assert seconds == pytest.approx(spoken.seconds, abs=0.06)
+    assert energy(samples) == pytest.approx(energy(spoken.samples), rel=0.2)
+
+
+@pytest.mark.parametrize("name", LOSSY)
+def test_without_an_encoder_the_same_time_is_silent(name: str, no_encoder: None) -> None:
+    file = formats.FORMATS[name].write(tone())
+    samples, seconds = decoded(file)
+    assert seconds == pytest.approx(1.0, abs=0.06)
+    assert energy(samples) < 1
+    assert formats.listen(file)[0] == "Tone."
+
+
+@pytest.mark.parametrize("name", LOSSY)
+@pytest.mark.parametrize("samples", [2400, 4607, 4608, 4609, 6144, 60_000])
+def test_a_file_is_as_long_with_an_encoder_as_without(name: str, samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoken = speech(samples=samples)
+    _, encoded = formats.listen(formats.FORMATS[name].write(spoken))
+    monkeypatch.setattr(encoding, "is_there", lambda: False)
+    _, silent = formats.listen(formats.FORMATS[name].write(spoken))
+    assert encoded == silent
 
 
 def test_checks() -> None:
