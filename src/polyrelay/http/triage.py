@@ -159,7 +159,7 @@ def _media(request: Request, accepted: frozenset[Kind]) -> errors.Refusal | None
         return errors.UnsupportedMedia(f"Send the body as {' or '.join(_KINDS[each] for each in sorted(accepted))}.")
     coding = request.head.get(b"content-encoding")
     if coding is not None and coding.lower() != b"identity":
-        return errors.UnsupportedMedia("The body must not be compressed: `content-encoding: identity`.")
+        return errors.CodedBody("The body must not be compressed: `content-encoding: identity`.")
     return None
 
 

@@ -5,7 +5,7 @@
     └── Refusal                     becomes an answer to a client, in the client's own protocol
         ├── ClientFault             4xx: the caller must change something
         │   ├── InvalidRequest 400 · Unauthenticated 401 · Forbidden 403 · NotFound 404
-        │   ├── MethodNotAllowed 405 · BodyTooSlow 408 · BodyTooLarge 413 · UnsupportedMedia 415
+        │   ├── MethodNotAllowed 405 · BodyTooSlow 408 · BodyTooLarge 413 · UnsupportedMedia 415 (CodedBody)
         │   ├── HeadersTooLarge 431
         │   ├── NotPriced 400 · InsufficientQuota 429
         │   └── RateLimited 429     curable by waiting; carries `retry_after`
@@ -122,10 +122,14 @@ class BodyTooLarge(ClientFault):
 
 
 class UnsupportedMedia(ClientFault):
-    """The body is coded, or of a kind that the route does not take."""
+    """The body is of a kind that the route does not take."""
 
     status = 415
     default_code = "unsupported_media_type"
+
+
+class CodedBody(UnsupportedMedia):
+    """The body is of a kind that it may be, but compressed."""
 
 
 class HeadersTooLarge(ClientFault):

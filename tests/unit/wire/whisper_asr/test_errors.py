@@ -7,6 +7,9 @@ import pytest
 from polyrelay.kernel import errors
 from polyrelay.wire.whisper_asr import errors as tongue
 
+MISSING = {"type": "missing", "loc": ["body", "audio_file"], "msg": "Field required", "input": None}
+"""As FastAPI with pydantic 2 says it."""
+
 
 def test_a_wrong_parameter() -> None:
     refusal = errors.InvalidRequest("Input should be 'txt'", code="enum", param="query.output")
@@ -19,10 +22,24 @@ def test_a_wrong_parameter() -> None:
 
 @pytest.mark.parametrize("param", ["body.audio_file", "audio_file"])
 def test_a_missing_file(param: str) -> None:
-    refusal = errors.InvalidRequest("Field required", code="missing_required_parameter", param=param)
+    refusal = errors.InvalidRequest("It is not there.", code="missing_required_parameter", param=param)
+    status, _, body = tongue.render(refusal)
+    assert (status, json.loads(body)) == (422, {"detail": [MISSING]})
+
+
+def test_a_body_of_another_kind_misses_the_file() -> None:
+    status, headers, body = tongue.render(errors.UnsupportedMedia("Send a form."))
+    assert (status, json.loads(body)) == (422, {"detail": [MISSING]})
+    assert dict(headers)[b"x-should-retry"] == b"false"
+    status, _, body = tongue.render(errors.CodedBody("It is compressed."))
+    assert (status, json.loads(body)) == (415, {"detail": "It is compressed."})
+
+
+def test_a_file_that_is_none() -> None:
+    refusal = errors.InvalidRequest("It has no file name.", code="invalid_multipart", param="body.audio_file")
     status, _, body = tongue.render(refusal)
     assert status == 422
-    assert json.loads(body)["detail"][0] == {"type": "missing", "loc": ["body", "audio_file"], "msg": "Field required"}
+    assert json.loads(body)["detail"][0]["type"] == "value_error"
 
 
 @pytest.mark.parametrize(
