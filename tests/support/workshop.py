@@ -26,6 +26,7 @@ from polyrelay.service.jobs.desk import JobDesk
 from polyrelay.service.jobs.ports import JobStore
 from polyrelay.service.jobs.rota import Rota
 from polyrelay.service.jobs.works import Board, Works
+from polyrelay.service.line import Lines
 from polyrelay.service.ports import Record, Sink
 from polyrelay.service.pricing import Pricing
 from polyrelay.settings.jobs import JobSettings
@@ -156,6 +157,7 @@ class Workshop:
 
     def __post_init__(self) -> None:
         self.records = Shelf()
+        self.lines = Lines()
         self.works = Works(
             store=self.store or self.house.store,
             upstream=self.vendor,
@@ -172,6 +174,7 @@ class Workshop:
             keeper=lambda: self.worker,
             recall=self._recall,
             pause=self._pause,
+            lines=self.lines,
         )
         self.board = Board(Rota(lambda: -1.0))
         self.desk = JobDesk(self.works, self.board)
@@ -244,6 +247,7 @@ def play(scenario: Callable[[Workshop], Awaitable[None]], *, credit: int = 100 *
             await scenario(shop)
             (await house.books.snapshot()).check()
             assert shop.board.submitting == set()
+            assert len(shop.lines) == 0
             return shop
 
     return asyncio.run(run())

@@ -52,7 +52,8 @@ class ChannelSettings:
     concurrency: int | None = None
     """Calls at once; others wait in the relay, first come first served, and no deadline runs for them. A call that may
     go to several channels takes one that is free. 0 is any number, and what vendors have unless said otherwise;
-    `sdwebui`, `reactor` and `whisper_asr` have 1. Of `--workers N` each has its share, and at least one."""
+    `sdwebui`, `reactor` and `whisper_asr` have 1. Of `--workers N` each has its share, and at least one. A job counts
+    while its upstream is asked to take it on, for which it waits `jobs.submit_seconds` at most."""
     waiting: int = 64
     """Calls that may wait for a place; more are told 503 with `retry-after`."""
     timeouts: TimeoutSettings = TimeoutSettings()

@@ -21,7 +21,7 @@ from polyrelay.routing.channel import Candidate
 from polyrelay.routing.plan import Failure
 from polyrelay.service import verdict, whole
 from polyrelay.service.bank import BankAway
-from polyrelay.service.jobs import booking, funding, polling, references
+from polyrelay.service.jobs import booking, funding, polling, references, turn
 from polyrelay.service.jobs.commission import Commission, begun
 from polyrelay.service.jobs.ports import Scope
 from polyrelay.service.jobs.works import Board, Works, presentable
@@ -140,25 +140,30 @@ class Submission:
 
     async def _placed(self, job: Job, offers: dict[Candidate, _Offer]) -> Job:
         """The job once one of the candidates has it. Raises `errors.Refusal`."""
-        candidates = list(offers)
-        candidate = candidates[0]
+        works, candidates = self._works, tuple(offers)
+        left = candidates
         while True:
-            said = await self._asked(candidate, offers[candidate])
-            if not isinstance(said, Fault):
-                return await self._accepted(job, candidate, *said)
-            self._failures.append(Failure(candidate, said))
-            self._log(candidate, said)
-            candidate = await self._next(candidates)
+            mine = await turn.wait(works.lines, works.timers, left, self._left())
+            try:
+                said = await self._asked(mine.candidate, offers[mine.candidate])
+                if not isinstance(said, Fault):
+                    mine.leave()
+                    return await self._accepted(job, mine.candidate, *said)
+                self._failures.append(Failure(mine.candidate, said))
+                self._log(mine.candidate, said)
+                left = await self._next(candidates)
+            finally:
+                mine.leave()
 
-    async def _next(self, candidates: Sequence[Candidate]) -> Candidate:
-        """Who is asked after the latest failure. Raises `errors.Refusal` when nobody is."""
+    async def _next(self, candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+        """Who may be asked after the latest failure, best first. Raises `errors.Refusal` when nobody may."""
         late = self._left() <= 0
         match plan.after(self._failures, candidates):
             case plan.Next(left) if not late:
-                return left[0]
+                return left
             case plan.Wait(candidate, seconds) if not late:
                 await self._works.pause(seconds)
-                return candidate
+                return (candidate,)
             case _:
                 raise verdict.refusal(self._failures)
 

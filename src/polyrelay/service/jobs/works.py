@@ -16,6 +16,7 @@ from polyrelay.service.jobs import booking
 from polyrelay.service.jobs.polling import Step
 from polyrelay.service.jobs.ports import JobStore
 from polyrelay.service.jobs.rota import Rota
+from polyrelay.service.line import Lines
 from polyrelay.service.ports import Record, Records, Timers, Upstream
 from polyrelay.service.posting import Zones
 from polyrelay.service.pricing import Pricing
@@ -30,7 +31,8 @@ REASON_CHARACTERS = 300
 class Works:
     """`dialects` are by the name of the provider that speaks them. `catalog`, `settings` and `keeper` (this worker's
     id in the books) are asked for anew each time. `refuse` records who was refused before there was a job. `recall`
-    makes other workers give back what they hold idle of meters, by their ids. `pause` waits so many seconds.
+    makes other workers give back what they hold idle of meters, by their ids. `pause` waits so many seconds. In `lines`
+    stands who waits for an upstream that takes only so many calls at once.
     """
 
     store: JobStore
@@ -48,6 +50,7 @@ class Works:
     keeper: Callable[[], str]
     recall: Callable[[Sequence[str]], Awaitable[None]]
     pause: Callable[[float], Awaitable[None]]
+    lines: Lines
 
     def request(self, candidate: Candidate, message: Message) -> OutboundRequest:
         """What `message` of a dialect is sent as."""
