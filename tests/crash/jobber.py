@@ -59,7 +59,9 @@ async def serve(url: str, data: Path, vendor: str, *, drain: bool) -> None:
         )
         relay = Relay(adapters, world.snapshot(SETTINGS, catalog, "polyrelay/test"))
         unseen = cast("Any", nobody)
-        jobs = Jobs(relay, SqlJobStore(database), books, "polyrelay/test", unseen, unseen, {PROVIDER: PlainDialect()})
+        jobs = Jobs(
+            relay, SqlJobStore(database), books, "polyrelay/test", unseen, unseen, unseen, {PROVIDER: PlainDialect()}
+        )
         await stack.enter_async_context(books.running())
         await stack.enter_async_context(jobs.running())
         if drain:

@@ -21,7 +21,14 @@ def config(host: str, *ports: int) -> str:
         + f'[[channels]]\nname = "songs"\nprovider = "suno_native"\nbase_url = "{host}"\nartefacts = "store"\n'
         'credentials = [{ value = "secret-of-songs" }]\n'
         'models = [{ name = "song", upstream = "chirp-v4" }, { name = "broken", upstream = "broken" }]\n'
-        '[[tariffs]]\nmodel = "song"\nsell = { per_task = "0.1" }\n'
+        + "".join(
+            f'[[channels]]\nname = "{model}"\nprovider = "sandbox"\nbase_url = "{host}/v1"\n{kept}'
+            f'credentials = [{{ value = "secret-of-{model}" }}]\n'
+            f'models = [{{ name = "{model}", upstream = "sora-2" }}]\n'
+            f'[[tariffs]]\nmodel = "{model}"\nsell = {{ per_task = "0.1" }}\n'
+            for model, kept in (("film", 'artefacts = "store"\n'), ("reel", ""))
+        )
+        + '[[tariffs]]\nmodel = "song"\nsell = { per_task = "0.1" }\n'
         '[[tariffs]]\nmodel = "broken"\nsell = { per_task = "0.1" }\n'
     )
 
@@ -80,6 +87,41 @@ def test_a_song_that_fails_is_told_too(shop: RelayProcess, fresh: Vendor, custom
     clips = heard(customer, "/broken").json
     assert [clip["status"] for clip in clips] == ["error", "error"]
     assert all(clip["audio_url"] == "" for clip in clips)
+
+
+def test_a_video_that_is_kept_is_handed_out_in_parts(shop: RelayProcess, fresh: Vendor, customer: Receiver) -> None:
+    """From what the relay keeps: the upstream is not asked again."""
+    made = post(shop, "/v1/videos", model="film", prompt="a cat", seconds="4", notify_hook=customer.url("/film"))
+    assert made.status_code == 200, made.text
+    told = heard(customer, "/film").json
+    assert told["url"].startswith(f"{shop.url}/artefacts/art_")
+    before = len(fresh.requests())
+    url, headers = f"{shop.url}/v1/videos/{told['id']}/content", {"authorization": f"Bearer {shop.key}"}
+    film = http.get(url, headers=headers)
+    size = len(film.content)
+    assert (film.status_code, film.content[4:8], film.headers["accept-ranges"]) == (200, b"ftyp", "bytes")
+    assert film.headers["x-request-id"].startswith("px_")
+    for wanted, first, end in (("0-0", 0, 1), (f"{size - 1}-{size}", size - 1, size), ("-10", size - 10, size)):
+        part = http.get(url, headers={**headers, "range": f"bytes={wanted}"})
+        assert (part.status_code, part.content) == (206, film.content[first:end])
+    assert http.get(url, headers={**headers, "range": f"bytes={size}-"}).status_code == 416
+    assert http.get(url, headers={**headers, "if-none-match": film.headers["etag"]}).status_code == 304
+    assert http.get(url).status_code == 401
+    assert len(fresh.requests()) == before
+
+
+def test_a_notice_of_a_video_that_its_upstream_keeps_has_a_link(shop: RelayProcess, customer: Receiver) -> None:
+    made = http.post(
+        f"{shop.url}/api/ai/video/generations",
+        json={"model": "reel", "prompt": "a cat", "duration": 4, "notify_hook": customer.url("/reel")},
+        headers={"x-api-key": shop.key},
+    )
+    assert made.json()["code"] == 0, made.text
+    task = heard(customer, "/reel").json
+    assert (task["id"], task["status"]) == (made.json()["data"]["id"], "SUCCESS")
+    assert task["videoUrl"].startswith(f"{shop.url}/artefacts/px_")
+    part = http.get(task["videoUrl"], headers={"range": "bytes=4-7"})
+    assert (part.status_code, part.content) == (206, b"ftyp")
 
 
 @pytest.mark.parametrize("hook", ["http://10.0.0.1/hook", "ftp://example.com/", "https://user:pw@example.com/"])

@@ -97,6 +97,45 @@ def test_a_video_is_made_fetched_remixed_listed_and_deleted(sdk: OpenAI, shop: R
         sdk.videos.retrieve(video.id)
 
 
+def test_a_part_of_a_video(sdk: OpenAI, shop: RelayProcess) -> None:
+    """The upstream's own, as a player asks for it: both ends, and behind the end."""
+    video = made(sdk, sdk.videos.create(prompt="a cat", model="sora-2", seconds="4").id)
+    url, headers = f"{shop.base_url}/videos/{video.id}/content", {"authorization": f"Bearer {shop.key}"}
+    film = httpx2.get(url, headers=headers, trust_env=False)
+    size = len(film.content)
+    assert (film.status_code, film.headers["accept-ranges"]) == (200, "bytes")
+    for wanted, first, end in (("0-0", 0, 1), (f"{size - 1}-", size - 1, size), ("-10", size - 10, size)):
+        part = httpx2.get(url, headers={**headers, "range": f"bytes={wanted}"}, trust_env=False)
+        assert (part.status_code, part.content) == (206, film.content[first:end])
+        assert part.headers["content-range"] == f"bytes {first}-{end - 1}/{size}"
+    behind = httpx2.get(url, headers={**headers, "range": f"bytes={size}-"}, trust_env=False)
+    assert (behind.status_code, behind.content, behind.headers["content-range"]) == (416, b"", f"bytes */{size}")
+    head = httpx2.head(url, headers=headers, trust_env=False)
+    assert (head.status_code, head.headers["content-length"]) == (200, str(size))
+
+
+def test_a_client_of_aitoearn_gets_a_link_to_what_openai_hands_out_by_name(
+    tasks: httpx2.Client, sdk: OpenAI, shop: RelayProcess
+) -> None:
+    told = tasks.post(GENERATIONS, json={"model": "sora-2", "prompt": "a dog", "duration": 4}).json()
+    url = finished(tasks, told["data"]["id"])["videoUrl"]
+    assert url.startswith(f"{shop.url}/artefacts/px_")
+    film = httpx2.get(url, trust_env=False)
+    assert (film.status_code, film.content[4:8], film.headers["content-type"]) == (200, b"ftyp", "video/mp4")
+    assert film.headers["x-content-type-options"] == "nosniff"
+    assert film.headers["content-disposition"] == 'inline; filename="video.mp4"'
+    part = httpx2.get(url, headers={"range": "bytes=4-7"}, trust_env=False)
+    assert (part.status_code, part.content) == (206, b"ftyp")
+    assert part.headers["content-range"] == f"bytes 4-7/{len(film.content)}"
+    behind = httpx2.get(url, headers={"range": f"bytes={len(film.content)}-"}, trust_env=False)
+    assert behind.status_code == 416
+    assert httpx2.head(url, trust_env=False).headers["content-length"] == str(len(film.content))
+    for wrong in (url.replace("px_", "px_0"), url[:-1], url.partition("?")[0]):
+        assert httpx2.get(wrong, trust_env=False).status_code == 403
+    sdk.videos.delete(f"video_{told['data']['id']}")
+    assert httpx2.get(url, trust_env=False).status_code == 404
+
+
 def test_a_form_with_a_picture(sdk: OpenAI) -> None:
     picture = io.BytesIO(b"\x89PNG\r\n\x1a\n" + bytes(64))
     picture.name = "first.png"

@@ -7,6 +7,7 @@ from email.utils import formatdate
 
 import pytest
 
+from polyrelay.exchange.faults import Fault, FaultKind
 from polyrelay.http.admin import control
 from polyrelay.http.admin.instance import Instance
 from polyrelay.http.application import Application
@@ -15,9 +16,10 @@ from polyrelay.http.ports import Answered
 from polyrelay.jobs.artefacts import File
 from polyrelay.kernel import errors
 from polyrelay.kernel.ids import ExchangeId
-from polyrelay.service.artefacts.gallery import Exhibit
+from polyrelay.service.artefacts.gallery import Exhibit, Passed
 from polyrelay.service.artefacts.ports import Absent
-from polyrelay.service.ports import HeaderList
+from polyrelay.service.download import DownloadFailed, Streamed
+from polyrelay.service.ports import Head, HeaderList
 from support.lane import Live, Response, eventually, get, live
 
 WHOLE = bytes(range(256)) * 64
@@ -46,9 +48,14 @@ class Shelf:
         self.there = True
         self.endless = False
         self.read_pieces = 0
-        self.closed = False
+        self.passed: Streamed | None = None
+        self.heads: list[Head] = []
+        self.closed = 0
 
-    async def find(self, path: str, query: str) -> Exhibit:
+    async def find(self, path: str, query: str, head: Head) -> Exhibit | Passed:
+        self.heads.append(head)
+        if self.passed is not None:
+            return Passed(self.passed, 60)
         if query != "expires=1&signature=good":
             raise errors.Forbidden("This link is not one of this relay's.", code="invalid_link")
         size = 2**40 if self.endless else len(WHOLE)
@@ -177,6 +184,59 @@ def test_nothing_more_is_read_for_a_client_that_has_gone(server: Live, shelf: Sh
         return shelf.read_pieces == before
 
     eventually(still)
+
+
+def stream(shelf: Shelf, status: int, *pieces: bytes, breaks: bool = False, **headers: str) -> None:
+    """The shelf has a thing that its upstream sends."""
+    left = list(pieces)
+
+    async def piece() -> bytes:
+        if not left and breaks:
+            raise DownloadFailed(Fault(FaultKind.CUT))
+        return left.pop(0) if left else b""
+
+    def close() -> None:
+        shelf.closed += 1
+
+    lines = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    shelf.passed = Streamed(status, lines, piece, close)
+
+
+def test_what_its_upstream_keeps_passes_as_it_comes(server: Live, shelf: Shelf) -> None:
+    stream(shelf, 206, b"ab", b"c", content_type="video/mp4", content_length="3", content_range="bytes 0-2/9", x_up="1")
+    answer = ask(server, "range: bytes=0-2")
+    assert (answer.status, answer.body, shelf.closed) == (206, b"abc", 1)
+    assert shelf.heads[0][b"range"] == b"bytes=0-2"
+    head = answer.headers
+    assert (head["content-type"], head["content-range"]) == ("video/mp4", "bytes 0-2/9")
+    assert (head["content-disposition"], head["cache-control"]) == (
+        'inline; filename="video.mp4"',
+        "private, max-age=60",
+    )
+    assert (head["x-content-type-options"], head["x-request-id"]) == ("nosniff", "px_1")
+    assert "x-up" not in head
+
+
+def test_of_its_head_nothing_is_read(server: Live, shelf: Shelf) -> None:
+    stream(shelf, 200, b"abc", content_length="3")
+    answer = ask(server, method="HEAD")
+    assert (answer.status, answer.headers["content-length"], shelf.closed) == (200, "3", 1)
+
+
+def test_what_a_browser_would_run_is_saved_wherever_it_comes_from(server: Live, shelf: Shelf) -> None:
+    stream(shelf, 200, b"<script>", content_type="text/html", content_length="8")
+    head = ask(server).headers
+    assert head["content-type"] == "application/octet-stream"
+    assert head["content-disposition"].startswith("attachment")
+
+
+def test_what_breaks_off_is_cut(server: Live, shelf: Shelf) -> None:
+    stream(shelf, 200, b"ab", breaks=True, content_length="3")
+    client = server.connect()
+    client.send(get(LINK))
+    with pytest.raises((AssertionError, OSError)):
+        client.read()
+    assert shelf.closed == 1
 
 
 def test_relays_without_things_know_no_such_path() -> None:

@@ -19,11 +19,12 @@ from uvicorn._types import (
     Scope,
 )
 
-from polyrelay.http import parting
+from polyrelay.http import streaming
 from polyrelay.http.artefacts import Artefacts
 from polyrelay.http.ports import Answered, Billing, Directory, Jobs, Lists, Unready
 from polyrelay.jobs.artefacts import ROOT as ARTEFACTS
 from polyrelay.kernel import errors
+from polyrelay.service.artefacts.gallery import Lent
 from polyrelay.service.ports import HeaderList
 from polyrelay.wire import openai_errors as wire_errors
 
@@ -79,7 +80,7 @@ class Application:
             await self._controlled()(scope, receive, self._identified(scope, send))
             return
         if self._jobs is not None and self._jobs.serves(scope["path"]):
-            await _converse(self._jobs, scope, receive, send)
+            await _converse(self._jobs, self._artefacts, scope, receive, send)
             return
         if self._artefacts is not None and scope["path"].startswith(ARTEFACTS):
             await self._artefacts(scope, receive, self._identified(scope, send))
@@ -145,7 +146,9 @@ class Application:
         return 200, [_JSON], b'{"status":"ok"}'
 
 
-async def _converse(jobs: Jobs, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+async def _converse(
+    jobs: Jobs, artefacts: Artefacts | None, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
+) -> None:
     """One request to a surface of jobs. The lane hands bodies over whole."""
     event = await receive()
     body = event.get("body", b"") if event["type"] == "http.request" else b""
@@ -158,19 +161,10 @@ async def _converse(jobs: Jobs, scope: HTTPScope, receive: ASGIReceiveCallable, 
         lines = [*lines, (b"content-length", b"%d" % len(content))]
         await send({"type": "http.response.start", "status": status, "headers": lines})
         await send({"type": "http.response.body", "body": content, "more_body": False})
-        return
-    try:
-        await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
-        with parting.watching(receive) as gone:
-            while (piece := await answer.pieces()) and not gone():
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-            if not gone():
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-    except errors.PolyrelayError as error:
-        # Left unfinished, which uvicorn turns into a cut: the client sees that it is not whole.
-        logger.warning("an answer broke off: %s", error)
-    finally:
-        answer.close()
+    elif not isinstance(answer, Lent):
+        await streaming.stream(answer, list(answer.headers), scope["method"], receive, send)
+    elif artefacts is not None:
+        await artefacts.lend(answer, scope, receive, send)
 
 
 def _healthy(_headers: HeaderList, _peer: str) -> Answered:

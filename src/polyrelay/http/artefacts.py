@@ -8,17 +8,19 @@ from typing import Final, Protocol
 
 from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 
-from polyrelay.http import parting, ranges
+from polyrelay.http import parting, ranges, streaming
 from polyrelay.http.ranges import Span, Unsatisfiable
+from polyrelay.jobs.artefacts import Sort
 from polyrelay.kernel import errors
 from polyrelay.kernel.errors import PolyrelayError
 from polyrelay.service.artefacts import formats
-from polyrelay.service.artefacts.gallery import Exhibit
-from polyrelay.service.ports import HeaderList
+from polyrelay.service.artefacts.gallery import Exhibit, Lent, Passed
+from polyrelay.service.ports import Head, HeaderList
 from polyrelay.wire import openai_errors as wire_errors
 
 logger = logging.getLogger(__name__)
 
+_OF_THE_FILE: Final = (b"content-length", b"content-range", b"accept-ranges", b"etag", b"last-modified")
 _READABLE: Final = ("GET", "HEAD")
 
 GUARDS: Final = (
@@ -28,7 +30,6 @@ GUARDS: Final = (
         b"default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'; sandbox",
     ),
     (b"referrer-policy", b"no-referrer"),
-    (b"accept-ranges", b"bytes"),
 )
 """Of every answer with a thing in it: it is what we say it is, and runs nothing, whatever it contains."""
 
@@ -36,8 +37,8 @@ GUARDS: Final = (
 class Gallery(Protocol):
     """What is handed out."""
 
-    async def find(self, path: str, query: str) -> Exhibit:
-        """What a link leads to. Raises `errors.Refusal`."""
+    async def find(self, path: str, query: str, head: Head) -> Exhibit | Passed:
+        """What a link leads to, for a client with these headers. Raises `errors.Refusal`."""
         ...
 
     def read(self, exhibit: Exhibit, start: int, length: int) -> AsyncIterator[bytes]:
@@ -57,18 +58,26 @@ class Artefacts:
             if scope["method"] not in _READABLE:
                 text = f"{scope['method']} is not allowed here; use GET."
                 raise errors.MethodNotAllowed(text, headers=((b"allow", b"GET, HEAD"),))
-            exhibit = await self._gallery.find(scope["path"], scope["query_string"].decode("latin-1"))
+            query, head = scope["query_string"].decode("latin-1"), dict(scope["headers"])
+            found = await self._gallery.find(scope["path"], query, head)
         except errors.Refusal as refusal:
             await _refuse(refusal, send)
             return
-        with parting.watching(receive) as gone:
-            await self._hand_out(scope, exhibit, send, gone)
+        if isinstance(found, Passed):
+            await streaming.stream(found.streamed, _passed(found), scope["method"], receive, send)
+        else:
+            await self.lend(Lent(found, []), scope, receive, send)
 
-    async def _hand_out(
-        self, scope: HTTPScope, exhibit: Exhibit, send: ASGISendCallable, gone: Callable[[], bool]
-    ) -> None:
+    async def lend(self, lent: Lent, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        """A thing, or the part of it that `scope` asks for."""
+        with parting.watching(receive) as gone:
+            await self._hand_out(scope, lent, send, gone)
+
+    async def _hand_out(self, scope: HTTPScope, lent: Lent, send: ASGISendCallable, gone: Callable[[], bool]) -> None:
+        exhibit = lent.exhibit
         head = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        headers, etag, modified = _described(exhibit)
+        own, etag, modified = _described(exhibit)
+        headers = [*own, *lent.headers]
         size = exhibit.file.size
         if ranges.has_it(head.get(b"if-none-match"), etag):
             await _whole(304, headers, b"", send)
@@ -136,6 +145,21 @@ def _described(exhibit: Exhibit) -> tuple[list[tuple[bytes, bytes]], str, str]:
         (b"etag", etag.encode()),
         (b"last-modified", modified.encode()),
         (b"cache-control", b"private, max-age=%d" % max(0, exhibit.lasts)),
+        (b"accept-ranges", b"bytes"),
         *GUARDS,
     ]
     return headers, etag, modified
+
+
+def _passed(passed: Passed) -> list[tuple[bytes, bytes]]:
+    """Headers of a video on its way from its upstream: those of the file as it has them, and ours for the rest."""
+    stated = dict(passed.streamed.headers)
+    kind = formats.accepted(stated.get(b"content-type", b"").decode("latin-1"), None, Sort.VIDEO)
+    how, name = ("inline", f"video.{formats.EXTENSIONS[kind]}") if kind else ("attachment", "video")
+    return [
+        (b"content-type", (kind or "application/octet-stream").encode()),
+        (b"content-disposition", f'{how}; filename="{name}"'.encode()),
+        *((name, stated[name]) for name in _OF_THE_FILE if name in stated),
+        (b"cache-control", b"private, max-age=%d" % max(0, passed.lasts)),
+        *GUARDS,
+    ]

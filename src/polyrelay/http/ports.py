@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from polyrelay.kernel.errors import Refusal
+from polyrelay.service.artefacts.gallery import Lent
 from polyrelay.service.ports import Client, Exchange, Head, HeaderList, Inbound
 
 Answered = tuple[int, HeaderList, bytes]
@@ -94,7 +95,7 @@ class Jobs(Protocol):
 
     async def answer(
         self, method: str, path: str, query: bytes, headers: HeaderList, body: bytes, peer: str
-    ) -> Answered | Streamed:
+    ) -> Answered | Streamed | Lent:
         """The answer, or a refusal in the surface's own words. Never raises."""
         ...
 

@@ -114,8 +114,18 @@ def identify(job: ExchangeId, number: int) -> str:
 def path(artefact: Artefact, key: bytes, expires: int) -> str:
     """Path and query of a link to what is stored, until `expires` (Unix seconds)."""
     name = artefact.file.name if artefact.file is not None else artefact.slot
-    where = f"{ROOT}{artefact.id}/{name}?expires={expires}"
-    return f"{where}&signature={_signature(key, where)}"
+    return _signed(f"{artefact.id}/{name}", key, expires)
+
+
+def passage(job: ExchangeId, key: bytes, expires: int) -> str:
+    """The same of a link to the video of `job` that its upstream keeps, and hands out by name only."""
+    return _signed(f"{job}/video", key, expires)
+
+
+def passing(where: str) -> ExchangeId | None:
+    """The job whose upstream keeps what the link with the path `where` leads to; None when the relay keeps it."""
+    name = where.removeprefix(ROOT).partition("/")[0]
+    return ExchangeId(name) if name.startswith(_JOB_PREFIX) else None
 
 
 def end(now: float, seconds: float) -> int:
@@ -153,6 +163,11 @@ _CLIP = {
     "image": ("image_url", Sort.IMAGE),
     "cover": ("image_large_url", Sort.IMAGE),
 }
+
+
+def _signed(name: str, key: bytes, expires: int) -> str:
+    where = f"{ROOT}{name}?expires={expires}"
+    return f"{where}&signature={_signature(key, where)}"
 
 
 def _signature(key: bytes, where: str) -> str:

@@ -18,6 +18,10 @@ PASSED_HEADERS = (b"openai-beta", b"traceparent", b"tracestate", b"idempotency-k
 """Client headers a vendor may see. An allowlist: what is not named here stays with us, credentials above all."""
 
 
+RANGE_HEADERS = (b"range", b"if-range")
+"""Those that ask for a part of a thing which an upstream keeps."""
+
+
 class OutboundRequest(msgspec.Struct, frozen=True, gc=False):
     """One request. `headers` are whole header lines (`name: value`) without host, length, expect and accept-encoding,
     which the transport sets; `fixed_headers` are those that never change for this channel and credential. A stream's
@@ -127,5 +131,14 @@ def passed(head: Mapping[bytes, bytes]) -> tuple[str, ...]:
 
     None of them has a use for anything but ASCII (RFC 9110 section 5.5), and libcurl's binding takes nothing else.
     """
-    found = [(name, head[name]) for name in PASSED_HEADERS if name in head]
+    return _lines(PASSED_HEADERS, head)
+
+
+def ranged(head: Mapping[bytes, bytes]) -> tuple[str, ...]:
+    """The header lines of a client that wants a part of a thing. Without a range, a condition on one says nothing."""
+    return _lines(RANGE_HEADERS, head) if b"range" in head else ()
+
+
+def _lines(names: Iterable[bytes], head: Mapping[bytes, bytes]) -> tuple[str, ...]:
+    found = [(name, head[name]) for name in names if name in head]
     return tuple([f"{name.decode('ascii')}: {value.decode('ascii')}" for name, value in found if value.isascii()])

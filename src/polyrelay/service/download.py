@@ -2,14 +2,31 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable
+
+import msgspec
 
 from polyrelay.exchange.faults import Fault
 from polyrelay.kernel.errors import PolyrelayError
 from polyrelay.providers.outbound import OutboundRequest
+from polyrelay.service.answers import Headers
 from polyrelay.service.ports import Flight, HeaderList, Take, Upstream
 
 HELD_BYTES = 1024 * 1024
 """Read ahead of a slow reader before the upstream is paused."""
+
+
+Pieces = Callable[[], Awaitable[bytes]]
+"""The next piece of a body that is too large to hold; empty at its end. Raises when the rest will not come."""
+
+
+class Streamed(msgspec.Struct, frozen=True):
+    """An answer whose body comes piece by piece. `close` lets go of where it comes from, at its end or before."""
+
+    status: int
+    headers: Headers
+    pieces: Pieces
+    close: Callable[[], None]
 
 
 class DownloadFailed(PolyrelayError):

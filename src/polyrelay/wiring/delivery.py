@@ -15,11 +15,14 @@ from polyrelay.kernel.clock import Clock
 from polyrelay.providers.outbound import OutboundRequest
 from polyrelay.routing.catalog import Catalog
 from polyrelay.routing.channel import Channel
-from polyrelay.service.artefacts.fetching import Fetcher, Keeps
+from polyrelay.service.artefacts.fetching import Fetcher
 from polyrelay.service.artefacts.gallery import Gallery
+from polyrelay.service.artefacts.passage import Keeps, Opens, Passage
 from polyrelay.service.artefacts.ports import Place
+from polyrelay.service.download import Streamed
 from polyrelay.service.jobs.ports import JobStore
 from polyrelay.service.outside import Outside
+from polyrelay.service.ports import Head
 from polyrelay.service.relay import Relay
 from polyrelay.service.webhooks.courier import Courier, Load, Render
 from polyrelay.service.webhooks.page import WebhookPage
@@ -43,11 +46,17 @@ def nothing_kept(_job: Job) -> OutboundRequest | None:
     return None
 
 
+async def nothing_opened(_job: Job, _head: Head) -> Streamed | None:
+    """The same."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a delivery needs to know of the process. `base` begins links: where clients reach the relay.
 
-    `renders` are by the name of the surface that a job came in by; `keeps` asks for what an upstream hands out by name.
+    `renders` are by the name of the surface that a job came in by; `keeps` asks for what an upstream hands out by name,
+    `opens` gets it.
     """
 
     settings: Callable[[], Settings]
@@ -57,6 +66,7 @@ class Surroundings:
     outside: Outside
     renders: Mapping[str, Render] = field(default_factory=dict)
     keeps: Keeps = nothing_kept
+    opens: Opens = nothing_opened
 
 
 class Delivery:
@@ -77,6 +87,7 @@ class Delivery:
             clock,
             around.base,
             lambda: settings().artefacts.link_seconds,
+            Passage(jobs.load, around.keeps, around.opens),
         )
         courier = Courier(self._as_shown(jobs.load), around.renders, self._secrets, around.outside, clock)
         self._deliveries = Deliveries(self._calls, courier, lambda: settings().webhooks, clock, _chance)

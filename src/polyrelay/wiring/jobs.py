@@ -14,7 +14,7 @@ from polyrelay.service.jobs.keeping import Keeping
 from polyrelay.service.jobs.ports import JobStore
 from polyrelay.service.jobs.rota import Rota
 from polyrelay.service.jobs.surfaces.aitoearn_videos import AiToEarnVideos
-from polyrelay.service.jobs.surfaces.openai_videos import OpenAIVideos
+from polyrelay.service.jobs.surfaces.openai_videos import Kept, OpenAIVideos
 from polyrelay.service.jobs.surfaces.reception import Reception, Shown
 from polyrelay.service.jobs.surfaces.suno_flat import Allowance, SunoFlat
 from polyrelay.service.jobs.surfaces.suno_native import SunoNative
@@ -51,6 +51,7 @@ class Jobs:
         user_agent: str,
         allowance: Allowance,
         shown: Shown,
+        kept: Kept,
         dialects: Mapping[str, Dialect] = DIALECTS,
     ) -> None:
         world = relay.world
@@ -71,6 +72,7 @@ class Jobs:
             keeper=lambda: books.worker,
             recall=books.recall,
             pause=asyncio.sleep,
+            lines=world.lines,
         )
         self.desk = JobDesk(works, board)
         self.keeping = Keeping(works, KEEPERS)
@@ -81,7 +83,7 @@ class Jobs:
                 SunoNative(reception),
                 SunoTask(reception),
                 SunoFlat(reception, allowance),
-                OpenAIVideos(reception, self.keeping),
+                OpenAIVideos(reception, self.keeping, kept),
                 AiToEarnVideos(reception),
             ),
         )

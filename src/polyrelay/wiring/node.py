@@ -32,8 +32,8 @@ from polyrelay.http.context import LaneContext, LaneSettings
 from polyrelay.kernel.errors import ConfigurationError
 from polyrelay.routing import plan
 from polyrelay.service import line
-from polyrelay.service.artefacts.fetching import Keeps
 from polyrelay.service.billing import Billing
+from polyrelay.service.jobs.keeping import Keeping
 from polyrelay.service.jobs.surfaces import notices
 from polyrelay.service.lists import ReadOnlyLists
 from polyrelay.service.models import ModelDirectory
@@ -245,9 +245,10 @@ class Node:
                 stores(lambda: relay.snapshot.catalog),
                 lambda: follow_up.nudge(),  # noqa: PLW0108 - made below, and it needs the store
             )
-            follow_up = self._follow_up(database, relay, outside, store, lambda job: jobs.keeping.request(job))  # noqa: PLW0108
+            follow_up = self._follow_up(database, relay, outside, store, lambda: jobs.keeping)
             billing = Billing(relay, SqlBillingReads(database), zone)
-            jobs = Jobs(relay, store, books, USER_AGENT, billing.allowance, follow_up.gallery.shown)
+            gallery = follow_up.gallery
+            jobs = Jobs(relay, store, books, USER_AGENT, billing.allowance, gallery.shown, gallery.kept)
             context = LaneContext(self._lane(relay), self._spool())
             parts = Parts(relay, context, keys, limits, books)
             application = self._application(parts, database, generation, Clerks(billing, jobs, follow_up))
@@ -309,8 +310,14 @@ class Node:
         return RecordLog(Lines(self._redactor, as_json=logs.use_json(log, sys.stderr)), writer(sys.stderr), clock)
 
     def _follow_up(
-        self, database: Database, relay: Relay, outside: CurlOutside, store: SqlJobStore, keeps: Keeps
+        self,
+        database: Database,
+        relay: Relay,
+        outside: CurlOutside,
+        store: SqlJobStore,
+        keeping: Callable[[], Keeping],
     ) -> Delivery:
+        """`keeping` is made later than this."""
         around = Surroundings(
             lambda: self.settings,
             lambda: relay.snapshot.catalog,
@@ -318,7 +325,8 @@ class Node:
             relay.world.clock,
             outside,
             notices.RENDERS,
-            keeps,
+            lambda job: keeping().request(job),
+            lambda job, head: keeping().content(job, "video", head),
         )
         return Delivery(database, self.data, store, around)
 

@@ -106,3 +106,17 @@ def test_only_named_headers_of_a_client_travel_on() -> None:
         (b"tracestate", b"caf\xe9"),
     ]
     assert outbound.passed(dict(sent)) == ("openai-beta: assistants=v2", "traceparent: 00-1", "idempotency-key: once")
+
+
+@pytest.mark.parametrize(
+    ("head", "lines"),
+    [
+        ({b"range": b"bytes=0-1", b"cookie": b"a"}, ("range: bytes=0-1",)),
+        ({b"range": b"bytes=0-1", b"if-range": b'"tag"'}, ("range: bytes=0-1", 'if-range: "tag"')),
+        ({b"if-range": b'"tag"'}, ()),
+        ({b"range": b"bytes=\xe9"}, ()),
+        ({}, ()),
+    ],
+)
+def test_who_wants_a_part_says_so(head: dict[bytes, bytes], lines: tuple[str, ...]) -> None:
+    assert outbound.ranged(head) == lines

@@ -11,6 +11,7 @@ from polyrelay.sandbox.framing import Reply
 from polyrelay.sandbox.images import picture
 from polyrelay.sandbox.lives import Stage
 from polyrelay.sandbox.surfaces import OPENAI, Refused
+from polyrelay.sandbox.video import parts
 from polyrelay.sandbox.video.films import FAILURE, Film, Films
 
 PREFIX = "video_"
@@ -108,7 +109,8 @@ class Videos:
             raise Refused("Video is not ready yet, use GET /v1/videos/{video_id} to check its status.", 404)
         if variant not in _VARIANTS:
             raise Refused(f"Invalid value: '{variant}'.", param="variant", code="invalid_value")
-        return Later(lambda: Reply(200, (("content-type", _VARIANTS[variant]),), [_variant(film, variant)]))
+        wanted = call.header(b"range")
+        return Later(lambda: parts.reply(_VARIANTS[variant], _variant(film, variant), wanted))
 
     def _found(self, call: Call) -> Film:
         film = self._films.find(call.names["id"])

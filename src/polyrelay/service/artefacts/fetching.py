@@ -1,6 +1,6 @@
 """Fetches one thing that a job made from where its upstream says it is."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable
 from urllib.parse import urljoin
 
 from polyrelay.access import destinations, policy
@@ -9,11 +9,10 @@ from polyrelay.jobs import artefacts
 from polyrelay.jobs.artefacts import Artefact, File, Medium
 from polyrelay.jobs.job import Job
 from polyrelay.kernel.errors import PolyrelayError
-from polyrelay.kernel.ids import ExchangeId
-from polyrelay.providers.outbound import OutboundRequest
 from polyrelay.routing.channel import Channel
 from polyrelay.service import outside
 from polyrelay.service.artefacts import formats
+from polyrelay.service.artefacts.passage import Keeps, Load
 from polyrelay.service.artefacts.ports import Place
 from polyrelay.service.outside import Answer, Errand, Outside, Unreachable, Wire
 from polyrelay.settings.artefacts import ArtefactSettings
@@ -21,14 +20,8 @@ from polyrelay.settings.artefacts import ArtefactSettings
 REDIRECTS = 3
 """Followed at most, each judged as the first address was: vendors send from their API to their storage."""
 
-Load = Callable[[Collection[ExchangeId]], Awaitable[Sequence[Job]]]
-"""Jobs by their ids, as upstreams left them."""
-
 Channels = Callable[[str], Channel | None]
 """The channel of a name; None when the configuration has none such any more."""
-
-Keeps = Callable[[Job], OutboundRequest | None]
-"""The request for what the upstream of a job hands out by name only; None when it has no such thing."""
 
 _OK = 200
 _MOVED = frozenset({301, 302, 303, 307, 308})

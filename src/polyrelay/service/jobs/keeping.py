@@ -1,18 +1,22 @@
 """What upstreams keep of the jobs they did: fetched and thrown away by the credential that made it."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+
+import msgspec
 
 from polyrelay.exchange.faults import Fault
 from polyrelay.exchange.job import Upstreamed
 from polyrelay.jobs.job import Job
-from polyrelay.kernel import bounds
+from polyrelay.kernel import bounds, errors
+from polyrelay.providers import outbound
 from polyrelay.providers.outbound import OutboundRequest
 from polyrelay.routing.channel import Candidate
 from polyrelay.service import whole
 from polyrelay.service.bank import BankAway
-from polyrelay.service.download import Download
+from polyrelay.service.download import Download, DownloadFailed, Streamed
 from polyrelay.service.jobs.works import Works
+from polyrelay.service.ports import Head
 from polyrelay.service.treasury import books_away
 from polyrelay.wire.dialect import Keeper, Message
 
@@ -20,6 +24,10 @@ logger = logging.getLogger(__name__)
 
 DELETE_SECONDS = 20.0
 """How long an upstream may take to throw something away; its client does not wait for more."""
+
+_WHOLE, _PART, _BEHIND_THE_END = 200, 206, 416
+_OF_PARTS = frozenset({b"content-range", b"accept-ranges"})
+_PASSED = _OF_PARTS | {b"content-type", b"content-length", b"content-disposition", b"etag", b"last-modified"}
 
 
 class Keeping:
@@ -29,10 +37,23 @@ class Keeping:
         self._works = works
         self._keepers = keepers
 
-    def content(self, job: Job, variant: str) -> Download | None:
-        """What its upstream keeps of it, on its way; None when it keeps nothing, or is not configured any more."""
+    async def content(self, job: Job, variant: str, head: Head) -> Streamed | None:
+        """What its upstream keeps of it, or the part that a client wants whose headers are `head`; None when it keeps
+        nothing, or is not configured any more. Raises `errors.UpstreamFailure` when it does not hand it out.
+        """
         request = self.request(job, variant)
-        return None if request is None else Download(self._works.upstream, request)
+        if request is None:
+            return None
+        part = outbound.ranged(head)
+        download = Download(self._works.upstream, msgspec.structs.replace(request, headers=part))
+        try:
+            await download.begun()
+            return _streamed(download, (_WHOLE, _PART, _BEHIND_THE_END) if part else (_WHOLE,))
+        except DownloadFailed as error:
+            raise errors.UpstreamBroken("The upstream provider did not hand the video out.") from error
+        except BaseException:
+            download.close()
+            raise
 
     def request(self, job: Job, variant: str = "video") -> OutboundRequest | None:
         """The request for what its upstream keeps of it; None as for `content`."""
@@ -63,3 +84,21 @@ class Keeping:
         if job.place is None:
             return None
         return self._works.catalog().find(job.place.channel, job.place.credential)
+
+
+def _streamed(download: Download, expected: Collection[int]) -> Streamed:
+    """Raises `errors.UpstreamBroken` for another status than those."""
+    status = download.status
+    if status not in expected:
+        raise errors.UpstreamBroken("The upstream provider does not have the video any more.", code="content_gone")
+    headers = [pair for pair in download.headers if pair[0] in _PASSED]
+    if status != _BEHIND_THE_END:
+        return Streamed(status, headers, download.piece, download.close)
+    download.close()
+    kept = [pair for pair in headers if pair[0] in _OF_PARTS]
+    return Streamed(status, [*kept, (b"content-length", b"0")], _nothing, download.close)
+
+
+async def _nothing() -> bytes:
+    """What is behind the end."""
+    return b""

@@ -1,6 +1,6 @@
 """Videos in OpenAI's words: made, remixed, listed, fetched and thrown away."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from polyrelay.access.principal import Principal
@@ -10,21 +10,22 @@ from polyrelay.jobs.lifecycle import State
 from polyrelay.kernel import errors
 from polyrelay.kernel.errors import Refusal
 from polyrelay.kernel.ids import ExchangeId
-from polyrelay.service.download import Download, DownloadFailed
+from polyrelay.service.artefacts.gallery import Exhibit, Lent
 from polyrelay.service.jobs.keeping import Keeping
 from polyrelay.service.jobs.ports import Wanted
 from polyrelay.service.jobs.surfaces.reception import Order, Reception
 from polyrelay.service.jobs.surfaces.videos import VIDEOS, demand
-from polyrelay.service.jobs.surfaces.visit import Route, Streamed, Visit
+from polyrelay.service.jobs.surfaces.visit import Given, Route, Visit
 from polyrelay.wire import forms
 from polyrelay.wire.answers import Answer
 from polyrelay.wire.multipart import media_type
 from polyrelay.wire.videos.openai import form, surface
 from polyrelay.wire.videos.requests import Submission
 
-_OK = 200
 _FOUND = 302
-_PASSED = (b"content-type", b"content-length", b"content-disposition")
+
+Kept = Callable[[Job, str], Awaitable[Exhibit | None]]
+"""The thing in a slot of a job; None when the relay does not keep it. Raises `errors.BooksAway`."""
 
 
 class OpenAIVideos:
@@ -32,9 +33,10 @@ class OpenAIVideos:
 
     prefixes = ("/v1/videos",)
 
-    def __init__(self, reception: Reception, keeping: Keeping) -> None:
+    def __init__(self, reception: Reception, keeping: Keeping, kept: Kept) -> None:
         self._reception = reception
         self._keeping = keeping
+        self._kept = kept
         self.routes = (
             Route("POST", "/?", self._create),
             Route("GET", "/?", self._list),
@@ -89,14 +91,18 @@ class OpenAIVideos:
         await self._keeping.forget(job)
         return surface.deleted(job.id)
 
-    async def _content(self, visit: Visit) -> Answer | Streamed:
+    async def _content(self, visit: Visit) -> Given:
+        """The file, or a part of it: the relay's own, its upstream's, or where else it is."""
         variant = surface.read_variant(visit.query)
         job = await self._job(visit, self._reception.principal(visit))
         if job.state is not State.SUCCEEDED:
             raise errors.NotFound("The video is not there (yet): see its status.", code="video_not_ready", param="id")
-        download = self._keeping.content(job, variant)
-        if download is not None:
-            return await _streamed(download)
+        exhibit = await self._kept(job, variant)
+        if exhibit is not None:
+            return Lent(exhibit, [])
+        streamed = await self._keeping.content(job, variant, visit.head)
+        if streamed is not None:
+            return streamed
         view = (await self._reception.videos(self._reception.principal(visit), [job]))[0]
         url = None if view.result is None or variant != "video" else view.content_url or view.result.url
         if url is None:
@@ -123,16 +129,3 @@ def _ask(job: Job) -> VideoAsk:
     if not isinstance(job.ask, VideoAsk):
         raise errors.NotFound("There is no such video.", code="not_found", param="id")
     return job.ask
-
-
-async def _streamed(download: Download) -> Streamed:
-    """Raises `errors.UpstreamFailure` when the upstream does not hand it out."""
-    try:
-        await download.begun()
-    except DownloadFailed as error:
-        raise errors.UpstreamBroken("The upstream provider did not hand the video out.") from error
-    if download.status != _OK:
-        download.close()
-        raise errors.UpstreamBroken("The upstream provider does not have the video any more.", code="content_gone")
-    headers = [pair for pair in download.headers if pair[0] in _PASSED]
-    return Streamed(_OK, headers, download.piece, download.close)

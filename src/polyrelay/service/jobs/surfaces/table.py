@@ -8,11 +8,12 @@ import msgspec
 from polyrelay.kernel import errors
 from polyrelay.kernel.errors import Refusal
 from polyrelay.service.answers import Headers
+from polyrelay.service.artefacts.gallery import Lent
+from polyrelay.service.download import Streamed
 from polyrelay.service.jobs.surfaces import visit as visits
 from polyrelay.service.jobs.surfaces.reception import Reception
-from polyrelay.service.jobs.surfaces.visit import Streamed, Surface, Visit
+from polyrelay.service.jobs.surfaces.visit import Given, Surface, Visit
 from polyrelay.service.ports import HeaderList
-from polyrelay.wire.answers import Answer
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class JobSurfaces:
 
     async def answer(
         self, method: str, path: str, query: bytes, headers: HeaderList, body: bytes, peer: str
-    ) -> Answered | Streamed:
+    ) -> Answered | Streamed | Lent:
         """The answer to a request to a path that is served. Never raises."""
         found = self._find(path)
         if found is None:
@@ -42,12 +43,12 @@ class JobSurfaces:
         visit = Visit(method, path, query, head, body, peer, self._reception.slip(head))
         answer = await self._answered(surface, visit, rest)
         identity = [*visit.notes, *self._reception.identity(visit)]
-        if isinstance(answer, Streamed):
-            return Streamed(answer.status, [*answer.headers, *identity], answer.pieces, answer.close)
+        if isinstance(answer, Streamed | Lent):
+            return msgspec.structs.replace(answer, headers=[*answer.headers, *identity])
         status, lines, content = answer
         return status, [*lines, *identity], content
 
-    async def _answered(self, surface: Surface, visit: Visit, rest: str) -> Answer | Streamed:
+    async def _answered(self, surface: Surface, visit: Visit, rest: str) -> Given:
         try:
             route, names = visits.find(surface, visit.method, rest)
             return await route.handle(msgspec.structs.replace(visit, names=names))

@@ -9,21 +9,11 @@ import msgspec
 
 from polyrelay.kernel import errors
 from polyrelay.kernel.errors import Refusal
-from polyrelay.service.answers import Headers, Slip
+from polyrelay.service.answers import Slip
+from polyrelay.service.artefacts.gallery import Lent
+from polyrelay.service.download import Streamed
 from polyrelay.service.ports import Head
 from polyrelay.wire.answers import Answer
-
-Pieces = Callable[[], Awaitable[bytes]]
-"""The next piece of a body that is too large to hold; empty at its end. Raises when the rest will not come."""
-
-
-class Streamed(msgspec.Struct, frozen=True):
-    """An answer whose body comes piece by piece. `close` lets go of where it comes from, at its end or before."""
-
-    status: int
-    headers: Headers
-    pieces: Pieces
-    close: Callable[[], None]
 
 
 class Visit(msgspec.Struct, frozen=True):
@@ -42,7 +32,10 @@ class Visit(msgspec.Struct, frozen=True):
     notes: list[tuple[bytes, bytes]] = msgspec.field(default_factory=list)
 
 
-Handler = Callable[[Visit], Awaitable[Answer | Streamed]]
+Given = Answer | Streamed | Lent
+"""What a visit gets: an answer, one that comes piece by piece, or a thing that the relay keeps."""
+
+Handler = Callable[[Visit], Awaitable[Given]]
 
 
 @dataclass(frozen=True, slots=True)
