@@ -23,12 +23,14 @@ TEXT = "Hello there. How are you today?"
 FORMATS = ["mp3", "opus", "aac", "flac", "wav", "pcm"]
 deprecated = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 SPOKEN = (
-    '"tts-1", "gpt-4o-mini-tts", { name = "by-second", upstream = "tts-1" }, "whisper-1", "gpt-4o-transcribe", '
+    '"tts-1", "gpt-4o-mini-tts", { name = "by-second", upstream = "tts-1" }, '
+    '{ name = "said-by-events", upstream = "gpt-4o-mini-tts" }, "whisper-1", "gpt-4o-transcribe", '
     '"gpt-4o-transcribe-diarize", { name = "asr", upstream = "whisper-1" }, "both"'
 )
 SELL = {
     "tts-1": 'per_character = "0.000015"',
     "by-second": 'per_second = "0.01"',
+    "said-by-events": 'per_character = "0.000015"',
     "gpt-4o-mini-tts": 'input_text = "0.60", output_text = "12"',
     **dict.fromkeys(("whisper-1", "asr", "native", "both"), 'per_second = "0.0001"'),
     **dict.fromkeys(
@@ -156,6 +158,59 @@ def test_speech_that_breaks_off_is_cut_and_charged_as_far_as_it_came(served: Rel
     record = served.record("cut-speech")
     assert record["outcome"] == "truncated"
     assert lines(bill(served, record["exchange"])) == {"seconds": 2}
+
+
+LONG = "The relay passes sound on as it comes, and counts it. " * 4
+"""18 seconds at the usual pace of 12 letters a second."""
+
+
+def cut_speech(served: RelayProcess, fresh: Vendor, label: str, **script: Any) -> dict[str, Any]:
+    """The charge of a text by its characters, of which the vendor says a part."""
+    fresh.script("tts-1", **script)
+    body = {"model": "tts-1", "input": LONG, "voice": "alloy", "response_format": "pcm"}
+    headers = {"authorization": f"Bearer {served.key}", "x-request-id": label}
+    with pytest.raises(httpx2.RemoteProtocolError):
+        http.post(f"{served.base_url}/audio/speech", json=body, headers=headers)
+    record = served.record(label)
+    assert record["outcome"] == "truncated"
+    return bill(served, record["exchange"])
+
+
+def test_a_text_is_charged_as_far_as_it_was_said(served: RelayProcess, fresh: Vendor) -> None:
+    charge = cut_speech(served, fresh, "cut-text", seconds=20, cut=3 * 48_000)
+    assert (lines(charge), charge["amount"], charge["estimated"]) == ({"characters": 36}, "0.000540000", True)
+
+
+def test_a_cut_after_the_last_byte_costs_at_most_the_whole(served: RelayProcess, fresh: Vendor) -> None:
+    charge = cut_speech(served, fresh, "cut-at-the-end", seconds=20, length=1)
+    assert (lines(charge), charge["estimated"]) == ({"characters": len(LONG)}, False)
+
+
+def test_a_cut_before_the_first_byte_is_free(served: RelayProcess, fresh: Vendor) -> None:
+    fresh.script("tts-1", cut=0)
+    body = {"model": "tts-1", "input": LONG, "voice": "alloy"}
+    answer = http.post(f"{served.base_url}/audio/speech", json=body, headers={"authorization": f"Bearer {served.key}"})
+    assert answer.status_code == 502
+    assert bill(served, answer.headers["x-request-id"])["amount"] is None
+
+
+def test_events_of_speech_that_break_off_cost_what_they_brought(served: RelayProcess, fresh: Vendor) -> None:
+    fresh.script("gpt-4o-mini-tts", seconds=20, cut=400_000)
+    body = {
+        "model": "said-by-events",
+        "input": LONG,
+        "voice": "alloy",
+        "response_format": "pcm",
+        "stream_format": "sse",
+    }
+    headers = {"authorization": f"Bearer {served.key}", "x-request-id": "cut-events"}
+    answer = http.post(f"{served.base_url}/audio/speech", json=body, headers=headers)
+    events = [json.loads(line[5:]) for line in answer.text.splitlines() if line.startswith("data:")]
+    assert events.pop()["error"]["code"] == "stream_cut"
+    size = sum(len(base64.b64decode(event["audio"])) for event in events)
+    charge = bill(served, answer.headers["x-request-id"])
+    assert lines(charge) == {"characters": pytest.approx(size / 48_000 * 12, abs=1)}
+    assert charge["estimated"] is True
 
 
 @pytest.mark.parametrize(
@@ -417,17 +472,50 @@ def test_a_language_is_told_by_whisper_asr_alone(served: RelayProcess, recording
     assert (answer.status_code, type(answer.json()["detail"])) == (404, str)
 
 
+MISSING = {"type": "missing", "loc": ["body", "audio_file"], "msg": "Field required", "input": None}
+
+
+@pytest.mark.parametrize("path", ["/asr", "/v1/asr", "/detect-language", "/v1/detect-language"])
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (None, b""),
+        ("application/json", b"{}"),
+        ("application/x-www-form-urlencoded", b"audio_file=x"),
+        (forms.content_type().decode(), forms.body(forms.field("other", b"x"))),
+    ],
+)
+def test_without_a_recording_the_file_is_missing(
+    served: RelayProcess, fresh: Vendor, path: str, kind: str | None, body: bytes
+) -> None:
+    headers = {"authorization": f"Bearer {served.key}", **({} if kind is None else {"content-type": kind})}
+    answer = http.post(served.url + path, content=body, headers=headers)
+    assert (answer.status_code, answer.json()) == (422, {"detail": [MISSING]})
+    assert fresh.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("query", "kind"), [({"encode": "perhaps"}, "bool_parsing"), ({"min_speakers": "two"}, "int_parsing")]
+)
+def test_a_parameter_that_cannot_be_read(served: RelayProcess, query: dict[str, str], kind: str) -> None:
+    answer = asr(served, wav(1), **query)
+    (wrong,) = answer.json()["detail"]
+    assert (answer.status_code, wrong["type"], wrong["loc"]) == (422, kind, ["query", *query])
+
+
+def test_a_form_that_cannot_be_read(served: RelayProcess) -> None:
+    headers = {"authorization": f"Bearer {served.key}", "content-type": "multipart/form-data"}
+    answer = http.post(f"{served.url}/asr", content=b"x", headers=headers)
+    assert (answer.status_code, type(answer.json()["detail"])) == (400, str)
+
+
 def test_refusals_are_fastapis(served: RelayProcess, fresh: Vendor, recording: bytes) -> None:
     wrong = asr(served, recording, output="xml")
     assert wrong.status_code == 422
     assert wrong.json()["detail"][0]["loc"] == ["query", "output"]
     assert wrong.headers["x-should-retry"] == "false"
     missing = asr(served, recording, name="audio")
-    assert missing.json()["detail"][0] == {
-        "type": "missing",
-        "loc": ["body", "audio_file"],
-        "msg": "Missing required parameter: 'audio_file'.",
-    }
+    assert missing.json()["detail"] == [MISSING]
     anonymous = http.post(f"{served.url}/asr", files={"audio_file": ("a.wav", recording)})
     assert (anonymous.status_code, type(anonymous.json()["detail"])) == (401, str)
     assert fresh.requests() == []

@@ -22,6 +22,15 @@ USUAL_BYTES_A_SECOND = 8_000
 LEAST_BYTES_A_SECOND = 590
 """For a hold: AMR at its lowest, 4.75 kbit/s. Nobody sends speech in fewer."""
 
+USUAL_TEXT_BYTES_A_SECOND = 12
+"""Of UTF-8 that is read out, at the usual pace: so many letters (600 000 of Huckleberry Finn take 13 h 50 min by the
+price page of Amazon Polly), or four ideographs (newsreaders say 240 a minute or more). Other scripts have two or three
+bytes for a letter, and are said faster than that.
+"""
+
+BRISK_CHARACTERS_A_SECOND = 20
+"""Of what is heard, at a brisk pace: 200 words a minute, with their spaces. With pauses it is less."""
+
 MOST_CHARACTERS_A_SECOND = 50
 """Said or sung: twice the pace of an auctioneer. A text that is longer than that shows that the recording is, too."""
 
@@ -75,6 +84,12 @@ def spoken_tokens(length: Length) -> int:
 def most_spoken(characters: int, speed: float) -> float:
     """Seconds that a text of so many characters takes at most, at `speed` times the usual pace."""
     return characters * MOST_SECONDS_A_CHARACTER / speed
+
+
+def usually_spoken(text: str, speed: float) -> float:
+    """Seconds that `text` takes at `speed` times the usual pace. A digit is a word, and counts as an ideograph does."""
+    digits = sum(map(text.count, "0123456789"))
+    return (len(text.encode()) + 2 * digits) / USUAL_TEXT_BYTES_A_SECOND / speed
 
 
 def most_heard(seconds: int) -> int:

@@ -13,7 +13,8 @@ class ImageCount(msgspec.Struct, frozen=True, gc=False):
 
 class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Counts per bucket; tokens unless named otherwise. `estimated` marks figures the upstream did not state, seconds
-    apart: `seconds_estimated` marks those that were neither stated nor read from the medium itself.
+    and characters apart: `seconds_estimated` marks those that were neither stated nor read from the medium itself,
+    `characters_estimated` those of a text that was said in part.
 
     `seconds` are whole seconds of audio or video (rounded up by the adapter), `characters` of speech text,
     `images` made, `tasks` jobs done (a song, a video). `megapixel_steps` are images x sampling steps x megapixels,
@@ -40,6 +41,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     tasks: int = 0
     megapixel_steps: int = 0
     seconds_estimated: bool = False
+    characters_estimated: bool = False
 
     @property
     def input_tokens(self) -> int:

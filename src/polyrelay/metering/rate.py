@@ -122,10 +122,10 @@ def charge(usage: Usage, quote: Quote, *upstream: str) -> Charge:
 
 
 def is_estimated(usage: Usage, lines: Iterable[Line]) -> bool:
-    """Whether one of `lines`, the bill of `usage`, counts what nobody stated. Requests and the characters of a text are
-    known from the request itself; a bill without lines is as its usage.
+    """Whether one of `lines`, the bill of `usage`, counts what nobody stated. Requests are known, and the characters of
+    a text that was said to its end; a bill without lines is as its usage.
     """
-    guesses = {"requests": False, "characters": False, "seconds": usage.seconds_estimated}
+    guesses = {"requests": False, "characters": usage.characters_estimated, "seconds": usage.seconds_estimated}
     found = [guesses.get(line.bucket, usage.estimated) for line in lines]
     return any(found) if found else usage.estimated
 

@@ -71,9 +71,9 @@ class Attempt:
         """The delivery's own, since it is called for every chunk: a cancelled flight calls it no more, and a defect in
         it is caught at the upstream's border and ends as a fault."""
 
-    def observed(self) -> Observed:
-        """What is known of the answer so far."""
-        return self._delivery.observed() if self._delivery is not None else Observed()
+    def observed(self, *, cut: bool = False) -> Observed:
+        """What is known of the answer so far; `cut` when it ends here, and not by the client's doing."""
+        return self._delivery.observed(cut=cut) if self._delivery is not None else Observed()
 
     def drain(self, drainer: Drainer) -> None:
         """Go on for `drainer`, since the client has left."""

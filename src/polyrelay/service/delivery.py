@@ -11,6 +11,7 @@ from polyrelay.exchange.usage import Usage
 from polyrelay.kernel import errors
 from polyrelay.service.answers import Headers
 from polyrelay.service.ports import Take
+from polyrelay.service.room import Room
 from polyrelay.settings.root import Settings
 
 
@@ -42,6 +43,11 @@ class Host(Protocol):
     @property
     def price(self) -> Price | None:
         """Set when the client asked for its charge in the answer."""
+        ...
+
+    @property
+    def room(self) -> Room:
+        """For what waits to be complete."""
         ...
 
     def commit(self, headers: Headers) -> bool:
@@ -94,6 +100,6 @@ class Delivery(Protocol):
         """The rest will not come."""
         ...
 
-    def observed(self) -> Observed:
-        """What is known so far."""
+    def observed(self, *, cut: bool = False) -> Observed:
+        """What is known so far; `cut` when it ends here, and not by the client's doing."""
         ...

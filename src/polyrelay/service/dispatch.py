@@ -6,6 +6,9 @@ leave when the books say that what was used is written down.
 Who pays for a client that leaves: before its upstream began to answer (the head of a 200), or while the vendor was
 rejecting the request, nobody; after it, the prompt and the output delivered so far, by estimate, unless the usage was
 stated. On a channel that drains, what the answer turns out to have used.
+
+Whatever else cuts an answer that has begun, the upstream or the relay itself, is not the client's doing: where a unit
+measures the whole of an answer (a text to be said, an image), no more of it is charged than came.
 """
 
 import logging
@@ -29,6 +32,7 @@ from polyrelay.service.delivery import Observed, Price
 from polyrelay.service.drain import Drain
 from polyrelay.service.line import Entry
 from polyrelay.service.ports import Client, Hold, Order, Take, Timer, Wait
+from polyrelay.service.room import Room
 from polyrelay.service.settle import CLIENT_CLOSED, Books
 from polyrelay.service.world import Snapshot, World
 from polyrelay.settings.root import Settings
@@ -96,6 +100,11 @@ class Dispatch:
     def settings(self) -> Settings:
         """The configuration this exchange began with."""
         return self._snapshot.settings
+
+    @property
+    def room(self) -> Room:
+        """See `delivery.Host`."""
+        return self._world.room
 
     def start(self) -> None:
         """Reserve and send the first attempt on its way, or wait for funds.
@@ -180,7 +189,7 @@ class Dispatch:
         refusal = errors.Draining("The relay is shutting down; retry the request.", retry_after=1.0)
         attempt = self._drop_attempt()
         if self.committed and attempt is not None:
-            self.broken(attempt.observed(), refusal, Outcome.TRUNCATED)
+            self.broken(attempt.observed(cut=True), refusal, Outcome.TRUNCATED)
         else:
             self._refuse(refusal, Outcome.REFUSED)
 
@@ -257,7 +266,8 @@ class Dispatch:
             self._ending = None
             self._client.cut()
         elif self.committed and attempt is not None:
-            self._settle(attempt.observed(), Outcome.TRUNCATED, self._client.cut, error="internal_error")
+            observed = attempt.observed(cut=True)
+            self._settle(observed, Outcome.TRUNCATED, self._client.cut, error="internal_error")
         else:
             self._refuse(errors.InternalFault("The relay failed to serve this request."), Outcome.REFUSED)
 

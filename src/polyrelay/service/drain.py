@@ -23,7 +23,18 @@ class Drain:
     estimate; nothing when the upstream had not begun to answer, or failed before anything had been delivered.
     """
 
-    __slots__ = ("_attempt", "_books", "_delivered", "_drains", "_left", "_take", "_timer", "committed", "settings")
+    __slots__ = (
+        "_attempt",
+        "_books",
+        "_delivered",
+        "_drains",
+        "_left",
+        "_take",
+        "_timer",
+        "committed",
+        "room",
+        "settings",
+    )
 
     price = None
 
@@ -32,6 +43,7 @@ class Drain:
     ) -> None:
         """`committed`: bytes had been sent to the client. `drains` are all that are open; it enters and leaves them."""
         self.settings = settings
+        self.room = world.room
         self.committed = committed
         self._books = books
         self._attempt = attempt

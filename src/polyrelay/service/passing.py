@@ -28,12 +28,13 @@ class PassingDelivery:
         self._tail_bytes = 0
         self._size = 0
 
-    def observed(self) -> Observed:
+    def observed(self, *, cut: bool = False) -> Observed:
         """What the bytes so far come to; nothing before the first one."""
         if not self._size:
             return Observed()
         tail = b"".join(self._tail)[-MEASURED_BYTES:]
-        return Observed(self._reply.measure(self._head, tail, self._size), delivered=self._size)
+        measure = self._reply.cut if cut else self._reply.measure
+        return Observed(measure(self._head, tail, self._size), delivered=self._size)
 
     def data(self, chunk: bytes) -> None:
         """Pass on all but the last byte."""
@@ -59,7 +60,7 @@ class PassingDelivery:
     def failed(self, fault: Fault) -> None:
         """The upstream broke off."""
         if self.host.committed:
-            self.host.broken(self.observed(), verdict.broken_off(fault), Outcome.TRUNCATED)
+            self.host.broken(self.observed(cut=True), verdict.broken_off(fault), Outcome.TRUNCATED)
         else:
             self.host.failed(fault)
 

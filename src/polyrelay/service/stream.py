@@ -12,20 +12,26 @@ from polyrelay.wire.spoken import EventReply
 class StreamDelivery:
     """Before commit every defect is a fault, and another channel may answer unseen; after it, an honest end in-band."""
 
-    __slots__ = ("_held", "_held_bytes", "_leaks", "_over", "_tap", "host")
+    __slots__ = ("__weakref__", "_counts", "_held", "_held_bytes", "_leaks", "_over", "_tap", "host")
 
     def __init__(self, host: Host, reply: EventReply, *, leaks: Leaks) -> None:
         self.host = host
         self._leaks = leaks
         self._tap = reply.tap(host.price)
+        self._counts = reply.frame_bytes > bounds.SSE_FRAME_BYTES
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._over = False
 
-    def observed(self) -> Observed:
+    def observed(self, *, cut: bool = False) -> Observed:
         """Usage, finish reason and content bytes as far as the tap has seen them."""
         tap = self._tap
-        return Observed(tap.usage, tap.finish, tap.content_bytes)
+        return Observed(tap.cut() if cut else tap.usage, tap.finish, tap.content_bytes)
+
+    @property
+    def held_bytes(self) -> int:
+        """See `room.Holder`."""
+        return 0 if self._over else self._tap.held_bytes
 
     def data(self, chunk: bytes) -> None:
         """Pass frames on; keep the terminator back until the books are written."""
@@ -37,6 +43,9 @@ class StreamDelivery:
         except sse.FrameTooLongError:
             self._break(Fault(FaultKind.OVERSIZE, "an SSE frame is larger than the bound"))
             return
+        if self._counts and self.held_bytes > bounds.SSE_FRAME_BYTES and not self._fits():
+            self._break(Fault(FaultKind.OVERSIZE, "too many long frames wait to be complete"))
+            return
         if not self.host.committed:
             out = self._hold(out)
         if tap.error is not None and self.host.committed and self._leaks(tap.error):
@@ -45,7 +54,7 @@ class StreamDelivery:
         if tap.terminator is not None and self.host.committed:
             self._over = True
             outcome = Outcome.COMPLETE if tap.error is None else Outcome.UPSTREAM_ERROR
-            self.host.finished(self.observed(), out + tap.terminator, outcome)
+            self.host.finished(self.observed(cut=tap.error is not None), out + tap.terminator, outcome)
         elif out:
             self.host.write(out)
 
@@ -58,7 +67,7 @@ class StreamDelivery:
         if not self.host.committed:
             self.host.failed(Fault(FaultKind.EMPTY, "the stream ended before a meaningful frame"))
         elif tap.error is not None:
-            self.host.finished(self.observed(), tap.terminator or b"", Outcome.UPSTREAM_ERROR)
+            self.host.finished(self.observed(cut=True), tap.terminator or b"", Outcome.UPSTREAM_ERROR)
         elif tap.terminator is not None or (tap.finish is not None and not rest):
             self.host.finished(self.observed(), tap.terminator or b"", Outcome.COMPLETE)
         else:
@@ -73,11 +82,14 @@ class StreamDelivery:
         else:
             self._break(fault)
 
+    def _fits(self) -> bool:
+        return self.host.room.fits(self, self.host.settings.bounds.bytes_in_flight)
+
     def _break(self, fault: Fault) -> None:
         self._over = True
         if self.host.committed:
             outcome = Outcome.TRUNCATED if self._tap.error is None else Outcome.UPSTREAM_ERROR
-            self.host.broken(self.observed(), verdict.broken_off(fault), outcome)
+            self.host.broken(self.observed(cut=True), verdict.broken_off(fault), outcome)
         else:
             self.host.failed(fault)
 

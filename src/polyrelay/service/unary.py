@@ -15,7 +15,18 @@ _JSON: Headers = [(b"content-type", JSON)]
 class UnaryDelivery:
     """Buffers up to the bound `unary_bytes`, so that a bad answer can still fail over; streams what is larger."""
 
-    __slots__ = ("_bound", "_chunks", "_media_type", "_own_headers", "_passed", "_reply", "_size", "_tail", "host")
+    __slots__ = (
+        "__weakref__",
+        "_bound",
+        "_chunks",
+        "_media_type",
+        "_own_headers",
+        "_passed",
+        "_reply",
+        "_size",
+        "_tail",
+        "host",
+    )
 
     def __init__(self, host: Host, reply: WholeReply, media_type: bytes, passed: Headers) -> None:
         """`media_type` as the upstream named it, empty when it did not; `passed` are headers of its that travel on."""
@@ -29,15 +40,23 @@ class UnaryDelivery:
         self._passed = 0
         self._tail = b""
 
-    def observed(self) -> Observed:
+    def observed(self, *, cut: bool = False) -> Observed:
         """Content bytes passed on so far; nothing while the answer is still buffered."""
-        return Observed(delivered=self._passed)
+        return Observed(self._reply.cut() if cut else None, delivered=self._passed)
+
+    @property
+    def held_bytes(self) -> int:
+        """See `room.Holder`."""
+        return self._size - self._passed if self._chunks else 0
 
     def data(self, chunk: bytes) -> None:
         """Buffer, or pass on all but the latest piece: the last byte leaves after the books are written."""
         self._size += len(chunk)
         self._chunks.append(chunk)
         if self._size <= self._bound:
+            if self._size > bounds.SSE_FRAME_BYTES and not self._fits():
+                self._chunks.clear()
+                self.host.failed(Fault(FaultKind.OVERSIZE, "too many long answers wait to be complete"))
             return
         if self._reply.rewritten:
             self.host.failed(Fault(FaultKind.OVERSIZE, "an answer that is no stream is larger than a frame may be"))
@@ -73,9 +92,12 @@ class UnaryDelivery:
     def failed(self, fault: Fault) -> None:
         """The upstream broke off."""
         if self.host.committed:
-            self.host.broken(self.observed(), verdict.broken_off(fault), Outcome.TRUNCATED)
+            self.host.broken(self.observed(cut=True), verdict.broken_off(fault), Outcome.TRUNCATED)
         else:
             self.host.failed(fault)
+
+    def _fits(self) -> bool:
+        return self.host.room.fits(self, self.host.settings.bounds.bytes_in_flight)
 
     def _headers(self) -> Headers:
         return [(b"content-type", self._reply.media_type(self._media_type)), *self._own_headers]
@@ -95,8 +117,9 @@ class Rejection:
         self._chunks: list[bytes] = []
         self._size = 0
 
-    def observed(self) -> Observed:
+    def observed(self, *, cut: bool = False) -> Observed:
         """Nothing: a rejection is not content."""
+        del cut
         return Observed()
 
     def data(self, chunk: bytes) -> None:

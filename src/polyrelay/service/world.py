@@ -12,6 +12,7 @@ from polyrelay.routing.catalog import Catalog
 from polyrelay.routing.channel import Candidate
 from polyrelay.service.line import Lines
 from polyrelay.service.ports import Keys, Ledger, Limits, Records, Timers, Upstream
+from polyrelay.service.room import Room
 from polyrelay.settings.root import Settings
 
 Operations = tuple[Operation, ...]
@@ -47,7 +48,9 @@ def snapshot(settings: Settings, catalog: Catalog, user_agent: str) -> Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The adapters, and who waits for an upstream. `entropy(n)` returns n unpredictable bytes."""
+    """The adapters, who waits for an upstream, and what waits to be complete. `entropy(n)` returns n unpredictable
+    bytes.
+    """
 
     upstream: Upstream
     keys: Keys
@@ -58,3 +61,4 @@ class World:
     timers: Timers
     entropy: Callable[[int], bytes]
     lines: Lines = field(default_factory=Lines)
+    room: Room = field(default_factory=Room)

@@ -17,7 +17,8 @@ class Bounds:
 
     bytes_in_flight: int = 512 * MIB
     """Bodies of all requests together, as far as they are in memory; beyond it new ones get 503. A quarter of a 2 GB
-    machine."""
+    machine. As much again may be images of more than 8 MiB that wait in memory to be complete, as one event or answer;
+    beyond it such an answer is broken off."""
 
     upload_bytes: int = 128 * MIB
     """One form (multipart/form-data). OpenAI takes 25 MB of audio, and 16 images that are usually below 4 MB each."""

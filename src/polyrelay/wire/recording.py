@@ -1,6 +1,7 @@
 """The recording in a form: which part it is, how long it lasts, and what listening to it costs."""
 
 from collections.abc import Sequence
+from math import ceil
 
 import msgspec
 
@@ -51,6 +52,13 @@ class Recording(msgspec.Struct, frozen=True, gc=False):
     def unstated(self, delivered: int) -> Usage:
         """What is charged when `delivered` bytes of a transcript have left and nothing more is known."""
         return msgspec.structs.replace(self.usage(""), output_text=guess.tokens(delivered))
+
+    def cut(self, characters: int, delivered: int, end: float) -> Usage:
+        """The same when the upstream broke off after so many `characters`, and after a phrase that ends at `end`
+        seconds, 0 where that is not known: no more of the recording is charged than they show to have been heard.
+        """
+        heard = min(max(characters / sound.BRISK_CHARACTERS_A_SECOND, end), self.length.seconds)
+        return msgspec.structs.replace(self.unstated(delivered), seconds=max(ceil(heard), 1), seconds_estimated=True)
 
 
 def find(form: Form, names: Sequence[str]) -> Part:

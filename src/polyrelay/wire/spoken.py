@@ -14,6 +14,7 @@ from polyrelay.exchange.call import Call
 from polyrelay.exchange.operation import Operation
 from polyrelay.exchange.upload import Stream, Upload
 from polyrelay.exchange.usage import Usage
+from polyrelay.kernel import bounds
 from polyrelay.kernel.errors import Refusal
 from polyrelay.wire.multipart.form import Form
 
@@ -116,8 +117,17 @@ class Tap(Protocol):
     def terminator(self) -> bytes | None: ...  # noqa: D102
 
     @property
+    def held_bytes(self) -> int:
+        """Of frames that are not complete, or kept back."""
+        ...
+
+    @property
     def final(self) -> bool:
         """Whether an event was seen after which none is due, though the stream has not been closed yet."""
+        ...
+
+    def cut(self) -> Usage | None:
+        """What is charged when the upstream breaks off here; None: what the request says of the content bytes."""
         ...
 
     def feed(self, chunk: bytes) -> bytes:
@@ -165,6 +175,10 @@ class WholeReply(Reply, ABC):
         del tail
         return None
 
+    def cut(self) -> Usage | None:
+        """What is charged for a body that was passed on and broke off; None: what the request says of so many bytes."""
+        return None
+
     def rendered(self, body: bytes, cost: bytes | None) -> bytes:
         """The body for the client, which wants to be told `cost`, a JSON number, when that is set."""
         del cost
@@ -183,11 +197,12 @@ class EventReply(Reply, ABC):
     """A stream of events, observed frame by frame.
 
     `whole` is how one body is taken that comes instead, from an upstream that overlooks that a stream was asked for:
-    `rewritten` as events. None where that is a garbled answer.
+    `rewritten` as events. None where that is a garbled answer. `frame_bytes` is how long a frame may be.
     """
 
     media = frozenset({EVENTS})
     whole: WholeReply | None = None
+    frame_bytes: int = bounds.SSE_FRAME_BYTES
 
     @abstractmethod
     def tap(self, price: Price | None) -> Tap:
@@ -200,6 +215,10 @@ class BytesReply(Reply, ABC):
     @abstractmethod
     def measure(self, head: bytes, tail: bytes, size: int) -> Usage:
         """What is charged for `size` bytes, of which these are the first and last `MEASURED_BYTES`. Never raises."""
+
+    def cut(self, head: bytes, tail: bytes, size: int) -> Usage:
+        """The same when the upstream broke off there: never more than for all of it."""
+        return self.measure(head, tail, size)
 
 
 AnyReply = WholeReply | EventReply | BytesReply

@@ -40,7 +40,7 @@ class Framer:
             self.pending += chunk
             self._check(len(self.pending))
             return []
-        text = bytes(self.pending) + chunk if self.pending else chunk
+        text = b"".join((self.pending, chunk)) if self.pending else chunk
         frames = [text[start:end] for start, end in pairwise([0, *(before + end for end in ends)])]
         self.pending = bytearray(text[before + ends[-1] :])
         self._check(max(len(self.pending), *map(len, frames)))

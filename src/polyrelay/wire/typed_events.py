@@ -26,6 +26,7 @@ class Event(msgspec.Struct, gc=False):
     delta: str | None = None
     text: str | None = None
     audio: msgspec.Raw = msgspec.Raw()
+    end: Any = None
     size: Any = None
     quality: Any = None
 
@@ -36,10 +37,13 @@ _DECODER = msgspec.json.Decoder(Event)
 class TypedTap(ABC):
     """Implements `spoken.Tap`. A subclass says which types are last, and reads usage and content."""
 
-    def __init__(self, price: Price | None) -> None:
-        """`price` gives the charge for the usage so far as a JSON number: a last event then has it as `usage.cost`."""
+    def __init__(self, price: Price | None, frame_bytes: int = bounds.SSE_FRAME_BYTES) -> None:
+        """`price` gives the charge for the usage so far as a JSON number: a last event then has it as `usage.cost`.
+        `frame_bytes` is how long a frame may be.
+        """
         self._price = price
-        self._framer = sse.Framer()
+        self._frame_bytes = frame_bytes
+        self._framer = sse.Framer(frame_bytes)
         self._last = b""
         self._closed = False
         self.usage: Usage | None = None
@@ -58,6 +62,15 @@ class TypedTap(ABC):
     def note(self, event: Event) -> None:
         """Keep what it says of `usage` and `content_bytes`."""
 
+    def cut(self) -> Usage | None:
+        """See `spoken.Tap`."""
+        return self.usage
+
+    @property
+    def held_bytes(self) -> int:
+        """See `spoken.Tap`."""
+        return len(self._framer.pending) + len(self._last)
+
     @property
     def final(self) -> bool:
         """Whether a last event was seen, and none after it."""
@@ -67,7 +80,7 @@ class TypedTap(ABC):
         """The bytes to forward now: whole frames, but for one that may be the last. Raises `sse.FrameTooLongError`."""
         if self.terminator is not None:
             return b""
-        data = None if self._framer.pending or len(chunk) > bounds.SSE_FRAME_BYTES else sse.data_line(chunk)
+        data = None if self._framer.pending or len(chunk) > self._frame_bytes else sse.data_line(chunk)
         if data is not None:
             return self._frame(chunk, None, data)
         return b"".join([self._frame(frame, *sse.fields(frame)) for frame in self._framer.feed(chunk)])

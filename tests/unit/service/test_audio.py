@@ -108,6 +108,37 @@ def test_sound_that_breaks_off_is_cut_and_charged_as_far_as_it_came() -> None:
     stage.at_rest()
 
 
+LONG = "a" * 120
+"""Ten seconds at the usual pace."""
+
+
+@pytest.mark.parametrize(("seconds", "characters"), [(1, 12), (5, 60), (10, 120), (11, 120)])
+def test_a_text_that_the_upstream_says_in_part_is_charged_in_part(seconds: int, characters: int) -> None:
+    stage = Stage(Answer(200, SOUND, (bytes(seconds * SECOND),), fault=CUT), channels=2)
+    speak(stage, input=LONG)
+    assert (used(stage).characters, used(stage).seconds) == (characters, seconds)
+    assert used(stage).characters_estimated is (characters < len(LONG))
+    stage.at_rest()
+
+
+def test_a_text_that_the_relay_cuts_is_charged_in_part() -> None:
+    stage = Stage(Answer(200, SOUND, (bytes(SECOND),), hangs=True))
+    dispatch, page = speak(stage, input=LONG)
+    assert dispatch is not None
+    dispatch.shut()
+    assert (page.ended, used(stage).characters) == ("cut", 12)
+    stage.at_rest()
+
+
+def test_a_client_that_hangs_up_pays_the_text_that_was_read() -> None:
+    stage = Stage(Answer(200, SOUND, (bytes(SECOND),), hangs=True))
+    dispatch, _ = speak(stage, input=LONG)
+    assert dispatch is not None
+    dispatch.client_gone()
+    assert (used(stage).characters, used(stage).seconds, used(stage).characters_estimated) == (120, 1, False)
+    stage.at_rest()
+
+
 def test_a_client_that_leaves_before_the_first_sound_pays_the_text_and_a_second() -> None:
     stage = Stage(Answer(200, SOUND, (), hangs=True))
     dispatch, _ = speak(stage)
@@ -137,6 +168,15 @@ def test_events_that_stop_without_their_end_are_truncated() -> None:
     assert b'"error"' in page.body
     assert stage.records[-1].outcome is Outcome.TRUNCATED
     assert (used(stage).characters, used(stage).seconds) == (8, 1)
+    assert used(stage).characters_estimated is False
+
+
+@pytest.mark.parametrize("ending", [b"", event(type="error", error={"message": "overloaded"})])
+def test_events_that_stop_early_cost_what_they_brought(ending: bytes) -> None:
+    stage = Stage(stream(event(type="speech.audio.delta", audio="A" * 64_000), ending))
+    speak(stage, input=LONG, stream_format="sse")
+    assert (used(stage).characters, used(stage).characters_estimated) == (12, True)
+    stage.at_rest()
 
 
 TRANSCRIPT = b'{"text":"Hi there.","usage":{"type":"duration","seconds":3}}'
@@ -150,6 +190,37 @@ def test_a_transcript_is_counted_in_every_unit() -> None:
     (sent,) = stage.upstream.bodies
     assert b"vendor-m" in sent
     assert stage.upstream.requests[0].url == "https://a.example/v1/audio/transcriptions"
+    stage.at_rest()
+
+
+def delta(text: str) -> bytes:
+    return event(type="transcript.text.delta", delta=text)
+
+
+@pytest.mark.parametrize(
+    ("answer", "seconds"),
+    [
+        (delta("a" * 20), 1),
+        (delta("a" * 21), 2),
+        (delta("a" * 2000), 3),
+        (event(type="transcript.text.segment", text="Hi", end=1.5), 2),
+        (event(type="transcript.text.segment", text="Hi", end=99), 3),
+    ],
+)
+def test_a_transcript_that_breaks_off_costs_as_much_of_the_recording_as_was_heard(answer: bytes, seconds: int) -> None:
+    stage = Stage(stream(answer, fault=CUT))
+    transcribe(stage, field("stream", b"true"))
+    assert stage.records[-1].outcome is Outcome.TRUNCATED
+    assert (used(stage).seconds, used(stage).seconds_estimated, used(stage).input_audio) == (seconds, True, 25)
+    stage.at_rest()
+
+
+def test_a_client_that_hangs_up_on_a_transcript_pays_the_recording() -> None:
+    stage = Stage(stream(delta("Hi"), hangs=True))
+    dispatch, _ = transcribe(stage, field("stream", b"true"))
+    assert dispatch is not None
+    dispatch.client_gone()
+    assert used(stage).seconds == 3
     stage.at_rest()
 
 

@@ -96,12 +96,40 @@ def test_a_stream_is_charged_for_all_of_its_images() -> None:
     stage.at_rest()
 
 
-def test_a_stream_that_breaks_is_charged_for_what_came() -> None:
+def test_a_stream_that_breaks_is_charged_for_the_images_that_were_finished() -> None:
     stage = Stage(stream(event("completed", usage=STATED), event("partial_image"), fault=CUT))
     _, page = ask(stage, n=2, stream=True)
-    assert used(stage).images == (ImageCount("auto", "auto", 2),)
-    assert used(stage).estimated
+    assert used(stage) == Usage(
+        input_text=10, output_image=120, images=(ImageCount("auto", "auto", 1),), estimated=True
+    )
     assert told(page)[-1]["error"]["code"] == "stream_cut"
+    stage.at_rest()
+
+
+def test_a_client_that_leaves_a_stream_pays_an_image_of_which_it_has_a_preview() -> None:
+    stage = Stage(stream(event("completed", usage=STATED), event("partial_image"), hangs=True))
+    dispatch, _ = ask(stage, n=2, stream=True)
+    assert dispatch is not None
+    dispatch.client_gone()
+    assert used(stage).images == (ImageCount("auto", "auto", 2),)
+    stage.at_rest()
+
+
+@pytest.mark.parametrize("frame", [event("queued"), event("partial_image")])
+def test_a_stream_that_breaks_before_an_image_costs_none(frame: bytes) -> None:
+    stage = Stage(stream(frame, fault=CUT))
+    ask(stage, stream=True)
+    assert stage.records[0].outcome is Outcome.TRUNCATED
+    assert used(stage).images == ()
+    stage.at_rest()
+
+
+def test_half_of_an_answer_too_large_to_keep_is_no_image() -> None:
+    body = answer({"b64_json": "QUJD" * 1000}, {"b64_json": "QUJD" * 1000})
+    stage = Stage(Answer(200, JSON, (body[:2000], body[2000:6000]), fault=CUT), bounds=Bounds(unary_bytes=1000))
+    _, page = ask(stage, n=2, prompt="a cat!!!")
+    assert page.ended == "cut"
+    assert used(stage) == Usage(input_text=2, estimated=True)
     stage.at_rest()
 
 
@@ -146,12 +174,40 @@ def test_json_in_place_of_a_stream_may_be_larger_than_a_whole_answer() -> None:
 
 
 def test_json_in_place_of_a_stream_may_be_as_long_as_a_frame_and_no_longer() -> None:
-    room = bounds.SSE_FRAME_BYTES - len(answer({"b64_json": ""}))
+    room = bounds.IMAGE_FRAME_BYTES - len(answer({"b64_json": ""}))
     for size, status in ((room, 200), (room + 1, 502)):
         stage = Stage(whole(answer({"b64_json": "Q" * size})))
         _, page = ask(stage, stream=True)
         assert page.status == status
         stage.at_rest()
+
+
+LARGE = event("partial_image", b64_json="Q" * (bounds.SSE_FRAME_BYTES + 1))
+PIECES = [LARGE[at : at + 1_000_000] for at in range(0, len(LARGE), 1_000_000)]
+
+
+def test_an_image_longer_than_other_frames_passes_as_one_event() -> None:
+    stage = Stage(stream(*PIECES, event("completed", usage=STATED)))
+    _, page = ask(stage, stream=True)
+    assert page.body == LARGE + event("completed", usage=STATED)
+    stage.at_rest()
+
+
+def test_long_images_that_wait_together_are_bounded() -> None:
+    """Two that are not complete are more than the bound; each by itself is not."""
+    most = Bounds(bytes_in_flight=bounds.SSE_FRAME_BYTES * 3 // 2)
+    stage = Stage(stream(*PIECES, hangs=True), stream(*PIECES, hangs=True), bounds=most)
+    for dispatch, page in (ask(stage, stream=True) for _ in range(2)):
+        assert page.body == LARGE, "the first is complete by then"
+        assert dispatch is not None
+        dispatch.client_gone()
+    part = LARGE[:-1]
+    waiting = Stage(stream(part, hangs=True), stream(part, hangs=True), bounds=most)
+    kept, refused = (ask(waiting, stream=True) for _ in range(2))
+    assert (kept[1].status, refused[1].status) == (0, 502)
+    assert kept[0] is not None
+    kept[0].client_gone()
+    waiting.at_rest()
 
 
 def test_json_without_images_in_place_of_a_stream_fails_over() -> None:

@@ -19,11 +19,11 @@ def of(read: Read, size: int) -> Length | None:
     return _sane(_length(Media(read, size)))
 
 
-def delivered(head: bytes, tail: bytes, size: int) -> Length | None:
-    """The same of `size` bytes of a stream of which only these first and last ones are known. For one that broke off,
-    what its part lasts where the format lets that be seen.
+def delivered(head: bytes, tail: bytes, size: int, *, whole: bool = True) -> Length | None:
+    """The same of `size` bytes of a stream of which only these first and last ones are known. Of one that is not
+    `whole` but broke off, what lasts is the part; None where the format does not let that be seen.
     """
-    return _sane(_length(Media(windows(head, tail, size), size, len(tail))))
+    return _sane(_length(Media(windows(head, tail, size), size, len(tail), whole=whole)))
 
 
 def _sane(found: Length | None) -> Length | None:

@@ -33,7 +33,8 @@ def seconds(media: Media) -> float | None:
         return None
     info = read_info(head[8:])
     last = _last_sample(media.tail(_TAIL_BYTES), info)
-    return ratio(info.total if last is None else last, info.rate) or None
+    total = info.total if media.whole else 0
+    return ratio(total if last is None else last, info.rate) or None
 
 
 def read_info(block: bytes) -> Info:

@@ -41,7 +41,7 @@ def seconds(media: Media) -> float | None:
         scale = big(members.get(_SCALE, b""), 0, 8) or _USUAL_SCALE
         stated = _float(members.get(_DURATION, b"")) * scale / 1e9
     seen = _last_time(media.tail(_TAIL_BYTES)) * scale / 1e9
-    return stated if stated > seen else seen or None
+    return stated if media.whole and stated > seen else seen or None
 
 
 def _child(media: Media, at: int, end: int, name: int) -> _Element | None:

@@ -15,14 +15,17 @@ LEAST_COST = 128
 class Media:
     """A file of `size` bytes. When the budget is used up it has no more bytes."""
 
-    __slots__ = ("_left", "_read", "_tail", "size")
+    __slots__ = ("_left", "_read", "_tail", "size", "whole")
 
-    def __init__(self, read: Read, size: int, tail: int = BUDGET_BYTES) -> None:
-        """`tail` is how much of the end is at hand."""
+    def __init__(self, read: Read, size: int, tail: int = BUDGET_BYTES, *, whole: bool = True) -> None:
+        """`tail` is how much of the end is at hand. Not `whole`: it broke off, and what its head says of all of it is
+        no matter.
+        """
         self._read = read
         self._left = BUDGET_BYTES
         self._tail = tail
         self.size = size
+        self.whole = whole
 
     def read(self, size: int, offset: int) -> bytes:
         """Up to `size` bytes at `offset`."""

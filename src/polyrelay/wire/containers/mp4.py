@@ -39,7 +39,7 @@ def seconds(media: Media) -> float | None:
         return None
     head = media.read(min(movie.end - movie.start, _MOST_MOVIE_BYTES), movie.start)
     for path in ((b"mvhd",), (b"mvex", b"mehd")):
-        stated = _stated(head, path)
+        stated = _stated(head, path) if media.whole else None
         if stated:
             return stated
     return _fragmented(media.tail(_TAIL_BYTES), head)

@@ -56,7 +56,7 @@ def length(media: Media) -> Length | None:
     at = frames.first(data, parse, SYNC)
     if at is None:
         return None
-    counted = _counted(data, at, end - start - at)
+    counted = _counted(data, at, end - start - at) if media.whole else None
     if counted is not None:
         return Length(counted, guessed=False)
     return frames.length(media, start + at, end, parse, SYNC)

@@ -63,5 +63,13 @@ def read(body: bytes) -> SpeechRequest:
     )
     text = form.input + (form.instructions or "")
     return SpeechRequest(
-        body, call, spans["model"], Said(characters, len(text.encode()), form.response_format or "mp3")
+        body,
+        call,
+        spans["model"],
+        Said(
+            characters,
+            len(text.encode()),
+            form.response_format or "mp3",
+            sound.usually_spoken(form.input, form.speed or 1.0),
+        ),
     )

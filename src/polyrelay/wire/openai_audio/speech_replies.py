@@ -1,5 +1,7 @@
 """How speech is taken: the sound itself as it comes, or events that carry it."""
 
+import msgspec
+
 from polyrelay.exchange.usage import Usage
 from polyrelay.wire.openai_audio.said import Said
 from polyrelay.wire.spoken import BytesReply, EventReply, Price
@@ -21,6 +23,10 @@ class Sound(BytesReply):
         """See `Said.measured`."""
         return self._said.measured(head, tail, size)
 
+    def cut(self, head: bytes, tail: bytes, size: int) -> Usage:
+        """See `Said.cut`."""
+        return self._said.cut(head, tail, size)
+
 
 class Events(EventReply):
     """`speech.audio.delta` as often as it takes, then `speech.audio.done`."""
@@ -39,6 +45,15 @@ class SpeechTap(TypedTap):
     def __init__(self, said: Said, price: Price | None) -> None:
         super().__init__(price)
         self._said = said
+
+    def cut(self) -> Usage | None:
+        """See `spoken.Tap`. Tokens that were stated are charged as they are."""
+        part, stated = self._said.cut_by_size(self.content_bytes), self.usage
+        if stated is None:
+            return part
+        return msgspec.structs.replace(
+            part, input_text=stated.input_text, output_audio=stated.output_audio, estimated=False
+        )
 
     def is_last(self, event: Event) -> bool:
         """The `done` event."""

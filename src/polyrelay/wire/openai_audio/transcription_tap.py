@@ -1,5 +1,7 @@
 """Observes a stream of a transcript: pieces of text, phrases by speaker, and the whole at the end."""
 
+from polyrelay.exchange.usage import Usage
+from polyrelay.wire import transcripts
 from polyrelay.wire.openai_audio import heard
 from polyrelay.wire.recording import Recording
 from polyrelay.wire.spoken import Price
@@ -15,8 +17,14 @@ class TranscriptTap(TypedTap):
     def __init__(self, recording: Recording, price: Price | None) -> None:
         super().__init__(price)
         self._recording = recording
+        self._written = self._phrased = 0
+        self._end = 0.0
         self._pieces = 0
         self._phrases = 0
+
+    def cut(self) -> Usage | None:
+        """See `spoken.Tap`."""
+        return self.usage or self._recording.cut(max(self._written, self._phrased), self.content_bytes, self._end)
 
     def is_last(self, event: Event) -> bool:
         """The `done` event."""
@@ -30,6 +38,10 @@ class TranscriptTap(TypedTap):
             self.content_bytes = max(self.content_bytes, size)
             self.usage = heard.usage(event.usage, text, self._recording)
             return
-        self._pieces += len(event.delta.encode()) if event.delta else 0
+        delta = event.delta or ""
+        self._pieces += len(delta.encode())
         self._phrases += size
+        self._written += len(delta)
+        self._phrased += len(text)
+        self._end = max(self._end, transcripts.seconds(event.end) or 0.0)
         self.content_bytes = max(self._pieces, self._phrases)

@@ -64,6 +64,11 @@ class StreamTap:
         return False
 
     @property
+    def held_bytes(self) -> int:
+        """Those of a frame that is not complete."""
+        return len(self._framer.pending)
+
+    @property
     def done(self) -> bool:
         """Whether the upstream said `[DONE]`."""
         return self.terminator is not None
@@ -72,6 +77,10 @@ class StreamTap:
     def finished_choices(self) -> int:
         """How many choices have a finish reason."""
         return len(self._finished)
+
+    def cut(self) -> Usage | None:
+        """What was stated; else the text that came counts, as when a client leaves."""
+        return self.usage
 
     def feed(self, chunk: bytes) -> bytes:
         """The bytes to forward now: whole frames, and the very chunk when it is that and nothing is withheld.

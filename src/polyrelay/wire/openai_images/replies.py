@@ -27,6 +27,10 @@ class Whole(WholeReply):
         """See `answer.tail_usage`."""
         return answer.tail_usage(tail, self._asked)
 
+    def cut(self) -> Usage:
+        """Nobody can read the images in half of an object."""
+        return self._asked.nothing
+
     def rendered(self, body: bytes, cost: bytes | None) -> bytes:
         """The vendor's own bytes, with the charge when it is asked for."""
         return body if cost is None else charge.with_cost(body, cost)
@@ -41,7 +45,7 @@ class Retold(Whole):
     """The same, told as events."""
 
     rewritten = True
-    kept_bytes = bounds.SSE_FRAME_BYTES
+    kept_bytes = bounds.IMAGE_FRAME_BYTES
 
     def __init__(self, asked: Asked, prefix: str) -> None:
         super().__init__(asked)
@@ -59,6 +63,8 @@ class Retold(Whole):
 
 class Stream(EventReply):
     """Previews and images as events."""
+
+    frame_bytes = bounds.IMAGE_FRAME_BYTES
 
     def __init__(self, asked: Asked, operation: Operation) -> None:
         self._asked = asked

@@ -5,6 +5,7 @@ from collections import Counter
 import msgspec
 
 from polyrelay.exchange.usage import ImageCount, Usage
+from polyrelay.kernel import bounds
 from polyrelay.wire.openai_images import usage
 from polyrelay.wire.openai_images.usage import PREVIEW_TOKENS, Asked
 from polyrelay.wire.spoken import Price
@@ -20,14 +21,15 @@ _MOST_KINDS = 3
 
 
 class ImageTap(TypedTap):
-    """`usage` is what would be charged if the stream ended now; several images add up.
+    """`usage` is what would be charged if the client left now; several images add up.
 
-    An image of which only previews came counts as one: they may be as good as the image itself. Its tokens are what its
-    vendor counts for previews.
+    An image of which only previews came counts as one: they may be as good as the image itself, and its vendor goes on
+    to make it. Its tokens are what the vendor counts for previews. When it is the upstream that breaks off, only whole
+    images count as images.
     """
 
     def __init__(self, asked: Asked, price: Price | None) -> None:
-        super().__init__(price)
+        super().__init__(price, bounds.IMAGE_FRAME_BYTES)
         self._asked = asked
         self._tokens: Usage | None = None
         self._made: Counter[ImageCount] = Counter()
@@ -51,13 +53,18 @@ class ImageTap(TypedTap):
         stated = usage.tokens(event.usage)
         if stated is not None:
             self._tokens = stated if self._tokens is None else usage.plus(self._tokens, stated)
-        self.usage = self._sum()
+        self.usage = self._sum(begun=1)
 
-    def _sum(self) -> Usage | None:
+    def cut(self) -> Usage:
+        """See `spoken.Tap`."""
+        return self._sum(begun=0) or self._asked.nothing
+
+    def _sum(self, *, begun: int) -> Usage | None:
+        """What came; an image of which there are previews is `begun` images."""
         made = self._made.copy()
         known = self._tokens or Usage()
         if self._previews:
-            made[self._asked.one()] += 1
+            made[self._asked.one()] += begun
             prompt = self._asked.prompt_tokens if self._tokens is None else 0
             known = usage.plus(known, Usage(input_text=prompt, output_image=PREVIEW_TOKENS * self._previews))
         if not made and self._tokens is None:

@@ -40,6 +40,11 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
         """What is charged when the upstream has begun to answer and nothing more is known: what was asked for."""
         return Usage(input_text=self.prompt_tokens, images=self.images, estimated=True)
 
+    @property
+    def nothing(self) -> Usage:
+        """What is charged when the upstream broke off before there was a whole image: the prompt, which it had read."""
+        return Usage(input_text=self.prompt_tokens, estimated=True)
+
     def one(self, size: object = None, quality: object = None) -> ImageCount:
         """One image of an answer that states this size and quality: they count where the request leaves the choice."""
         return ImageCount(_word(self.size, size), _word(self.quality, quality), 1)

@@ -102,6 +102,20 @@ def test_the_hold_covers_slow_speech() -> None:
     assert (call.capped, call.stream) == (False, False)
 
 
+@pytest.mark.parametrize(
+    ("text", "speed", "seconds"),
+    [
+        ("a" * 120, 1.0, 10.0),
+        ("世" * 40, 1.0, 10.0),
+        ("7" * 40, 1.0, 10.0),
+        ("a" * 120, 2.0, 5.0),
+        ("a" * 120, None, 10.0),
+    ],
+)
+def test_how_long_a_text_usually_takes(text: str, speed: float | None, seconds: float) -> None:
+    assert read(input=text, speed=speed, instructions="Slowly.").said.seconds == seconds
+
+
 def test_events_are_asked_for_by_stream_format() -> None:
     request = read(stream_format="sse")
     assert request.call.stream

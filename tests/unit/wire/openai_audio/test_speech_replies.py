@@ -2,6 +2,7 @@
 
 import base64
 import json
+from math import ceil
 from typing import Any
 
 import pytest
@@ -21,7 +22,12 @@ WAV = (
 
 
 def said(coding: Coding = "wav") -> Said:
-    return Said(characters=10, text_bytes=14, coding=coding)
+    """Ten characters, which usually take five seconds."""
+    return Said(characters=10, text_bytes=14, coding=coding, seconds=5.0)
+
+
+def cut(data: bytes, coding: Coding) -> Usage:
+    return Sound(said(coding)).cut(data[:MEASURED_BYTES], data[-MEASURED_BYTES:], len(data))
 
 
 def measured(data: bytes, coding: Coding) -> Usage:
@@ -53,6 +59,32 @@ def test_sound_that_has_begun_counts_a_second(size: int) -> None:
     assert measured((WAV + bytes(size))[:size], "wav").seconds == 1
 
 
+@pytest.mark.parametrize(
+    ("seconds", "characters"), [(0.01, 1), (0.5, 1), (0.51, 2), (2.5, 5), (4.5, 9), (4.51, 10), (5, 10), (60, 10)]
+)
+def test_of_a_text_that_breaks_off_what_is_usually_said_in_that_time_counts(seconds: float, characters: int) -> None:
+    samples = bytes(int(seconds * PCM_BYTES_A_SECOND))
+    for found in (cut(samples, "pcm"), cut(WAV + samples, "wav")):
+        assert found.characters == characters
+        assert found.characters_estimated is (characters < 10)
+        assert (found.seconds, found.input_text, found.seconds_estimated) == (max(ceil(seconds), 1), 4, False)
+
+
+def test_what_a_head_says_of_the_whole_is_no_matter_for_a_part() -> None:
+    """A FLAC file of a minute, of which only the head has come."""
+    info = b"\x10\0\x10\0" + bytes(6) + (24_000 << 44 | 15 << 36 | 60 * 24_000).to_bytes(8, "big") + bytes(16)
+    head = b"fLaC\x80\0\0\x22" + info
+    assert measured(head, "flac").seconds == 60
+    found = cut(head, "flac")
+    assert (found.seconds, found.characters, found.seconds_estimated) == (1, 1, True)
+
+
+def test_a_part_that_cannot_be_read_is_rather_too_short() -> None:
+    found = cut(b"?" * 80_000, "mp3")
+    assert (found.seconds, found.characters, found.seconds_estimated) == (2, 4, True)
+    assert measured(b"?" * 80_000, "mp3").seconds == 5
+
+
 def event(**members: Any) -> bytes:
     return b"data: " + json.dumps(members).encode() + b"\n\n"
 
@@ -70,6 +102,29 @@ def test_events_state_their_usage() -> None:
     assert tap.close() == b""
     assert tap.terminator == DONE
     assert tap.usage == Usage(input_text=7, output_audio=41, seconds=2, characters=10, seconds_estimated=True)
+
+
+def test_events_that_break_off_count_by_the_bytes_of_their_sound() -> None:
+    tap = Events(said()).tap(None)
+    tap.feed(DELTA)
+    found = tap.cut()
+    assert found == Usage(
+        input_text=4,
+        output_audio=10,
+        seconds=1,
+        characters=1,
+        estimated=True,
+        seconds_estimated=True,
+        characters_estimated=True,
+    )
+
+
+def test_tokens_that_were_stated_before_the_break_count_as_they_are() -> None:
+    tap = Events(said()).tap(None)
+    tap.feed(event(type="speech.audio.delta", audio="AAAA", usage={"input_tokens": 7, "output_tokens": 41}))
+    found = tap.cut()
+    assert found is not None
+    assert (found.input_text, found.output_audio, found.estimated, found.characters) == (7, 41, False, 1)
 
 
 @pytest.mark.parametrize("usage", [None, {}, {"input_tokens": None}, {"input_tokens": "7"}])

@@ -4,6 +4,8 @@ from typing import Any
 import pytest
 
 from polyrelay.exchange.usage import ImageCount, Usage
+from polyrelay.kernel import bounds
+from polyrelay.wire import sse
 from polyrelay.wire.openai_images import usage
 from polyrelay.wire.openai_images.tap import ImageTap
 from polyrelay.wire.openai_images.usage import PREVIEW_TOKENS
@@ -104,6 +106,23 @@ def test_each_image_but_the_last_leaves_at_once_and_says_what_was_charged_so_far
     tap.close()
     costs = [json.loads(frame.split(b"data: ")[1])["usage"]["cost"] for frame in (out, tap.terminator or b"")]
     assert costs == [30, 60]
+
+
+def test_an_event_may_be_as_long_as_an_image_of_the_largest_size_and_no_longer() -> None:
+    room = bounds.IMAGE_FRAME_BYTES - len(event("partial_image", b64_json=""))
+    assert room * 3 // 4 > 4096 * 4096 * 3
+    whole = event("partial_image", b64_json="Q" * room)
+    tap = ImageTap(usage.asked(1, None, None, 0), None)
+    assert tap.feed(whole) == whole
+    for place in (1, len(whole) - 1):
+        assert tap.feed(whole[:place]) == b""
+        assert tap.held_bytes == place
+        assert tap.feed(whole[place:]) == whole
+    with pytest.raises(sse.FrameTooLongError):
+        tap.feed(whole[:-2] + b"Q")
+    tap = ImageTap(usage.asked(1, None, None, 0), None)
+    with pytest.raises(sse.FrameTooLongError):
+        tap.feed(event("partial_image", b64_json="Q" * (room + 1)))
 
 
 def test_an_error_event_is_kept() -> None:
