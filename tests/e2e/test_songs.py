@@ -9,7 +9,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from support.processes import RelayProcess, Vendor, polyrelay, relay, until
+from polyrelay.storage.access.records import KeyTerms, LimitTerms
+from support.processes import RelayProcess, Vendor, make_key, polyrelay, relay, until
 
 PATIENCE = 30.0
 UPSTREAMS = ("native", "task", "flat")
@@ -270,6 +271,27 @@ def test_what_a_task_upstream_made_is_neither_taken_apart_nor_aligned(
         assert answer.status_code == 400
         assert "does not offer this" in answer.json()["detail" if dialect == "native" else "error"]
     assert spent(shop) == before
+
+
+def test_questions_are_of_the_models_and_within_the_limits_of_a_key(
+    shop: RelayProcess, speak: Callable[[str], Client]
+) -> None:
+    client = speak("flat")
+    clip = finished(client, client.make("song-native"))[0]["id"]
+    limited = make_key(shop.config, KeyTerms(limits=LimitTerms(requests_per_minute=1)), credit=0)
+    narrow = make_key(shop.config, KeyTerms(models=("song-flat",)), credit=0)
+    persona = {"id": "5a5a5a5a-0000-4000-8000-000000000001", "model": "song-native"}
+
+    def ask(key: str, path: str, **query: str) -> int:
+        head = {"authorization": f"Bearer {key}"}
+        answer = httpx2.get(f"{shop.url}/suno-api/api/{path}", params=query, headers=head, trust_env=False)
+        return answer.status_code
+
+    for path, query in (("get_aligned_lyrics", {"song_id": clip}), ("persona", persona)):
+        assert ask(narrow, path, **query) == 403
+    assert ask(narrow, "persona", **{**persona, "model": "song-flat"}) == 200
+    assert ask(limited, "get_aligned_lyrics", song_id=clip) == 200
+    assert ask(limited, "persona", **persona) == 429
 
 
 @pytest.mark.parametrize("upstream", ABLE)
