@@ -5,6 +5,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 PATH="$PWD/.venv/bin:$PATH:/usr/sbin"
 export PATH
+unset PYTHONDONTWRITEBYTECODE # tests start hundreds of processes, which need not compile everything anew
 
 failed=
 check() {
@@ -20,7 +21,7 @@ check layers lint-imports
 check tidy python tools/tidy.py
 check mypy mypy
 check pyright pyright
-check pytest python -m pytest -n 2 -q "$@"
+check pytest python -m pytest -n 2 --dist worksteal -q "$@"
 
 if [ -n "$failed" ]; then
     printf '\nfailed:%s\n' "$failed" >&2

@@ -125,10 +125,11 @@ def test_a_notice_of_a_video_that_its_upstream_keeps_has_a_link(shop: RelayProce
 
 
 @pytest.mark.parametrize("hook", ["http://10.0.0.1/hook", "ftp://example.com/", "https://user:pw@example.com/"])
-def test_an_address_that_is_never_called_is_refused(shop: RelayProcess, hook: str) -> None:
-    refused = post(shop, "/suno/submit/music", mv="song", prompt="la", notify_hook=hook)
+@pytest.mark.parametrize("param", ["notify_hook", "webhook_url"])
+def test_an_address_that_is_never_called_is_refused(shop: RelayProcess, hook: str, param: str) -> None:
+    refused = post(shop, "/suno/submit/music", mv="song", prompt="la", **{param: hook})
     assert refused.status_code == 400
-    assert "notify_hook" in refused.json()["message"]
+    assert param in refused.json()["message"]
 
 
 def test_a_relay_that_calls_nobody_says_so(sandbox: Vendor, customer: Receiver, tmp_path: Path) -> None:

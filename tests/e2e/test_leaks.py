@@ -9,11 +9,12 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from polyrelay import wiring
 from polyrelay.http.answer import Answer
 from polyrelay.http.fast_lane import FastLane
 from polyrelay.service.attempt import Attempt
 from polyrelay.service.dispatch import Dispatch
+from polyrelay.wiring.node import Node
+from polyrelay.wiring.overrides import Overrides
 from support import crowd
 from support.processes import Vendor, channel, make_key, prices, relay, until
 
@@ -85,7 +86,7 @@ def test_no_task_and_no_object_of_an_exchange_outlives_it(fresh: Vendor, tmp_pat
     text = channel("main", fresh.base_url, crowd.MODELS)
     server = f'[server]\nport = 0\ndata = "{tmp_path / "data"}"\ndrain_seconds = 1\n[log]\nexchanges = false\n'
     file.write_text(server + text + prices(text))
-    node = wiring.Node(file, wiring.Overrides())
+    node = Node(file, Overrides())
     key = make_key(file)
 
     async def main() -> None:

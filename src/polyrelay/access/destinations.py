@@ -31,6 +31,10 @@ _NUMERIC = re.compile(r"(?:[0-9]+|0x[0-9a-f]*)")
 """A last label that makes a host an IPv4 address to WHATWG's parsers, and to `inet_aton`."""
 
 
+_LOCALHOST = "localhost"
+_LOOPBACK = (ipaddress.IPv4Address("127.0.0.1"), ipaddress.IPv6Address("::1"))
+
+
 class BadDestination(PolyrelayError):
     """The URL may not be called. The message says why, in words for whoever named it."""
 
@@ -80,8 +84,7 @@ def parse(url: str, rules: Rules) -> Destination:
     allowed = {HTTPS_PORT, *rules.ports, *((HTTP_PORT,) if rules.allow_http else ())}
     if found.port not in allowed:
         raise BadDestination(f"port {found.port} is not allowed here; allowed: {', '.join(map(str, sorted(allowed)))}")
-    address = literal(found.host)
-    if address is not None and (reason := judge(address, rules)):
+    if reason := _inside(found.host, rules):
         raise BadDestination(reason)
     return found
 
@@ -116,6 +119,23 @@ def literal(host: str) -> addresses.Address | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
+
+
+def _inside(host: str, rules: Rules) -> str | None:
+    """Why none of the addresses that `host` is known to have may be called; None when one may, or none is known."""
+    reasons = [judge(address, rules) for address in _known(host)]
+    refused = [reason for reason in reasons if reason is not None]
+    return refused[0] if refused and len(refused) == len(reasons) else None
+
+
+def _known(host: str) -> tuple[addresses.Address, ...]:
+    """The addresses that `host` has wherever it is looked up: its own, or of names below `localhost` the loopback's
+    (RFC 6761, section 6.3); none of another name.
+    """
+    if host == _LOCALHOST or host.endswith(f".{_LOCALHOST}"):
+        return _LOOPBACK
+    address = literal(host)
+    return () if address is None else (address,)
 
 
 def _host_and_port(authority: str) -> tuple[str, int | None]:

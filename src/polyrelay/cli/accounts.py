@@ -6,7 +6,6 @@ from zoneinfo import ZoneInfo
 import msgspec
 import typer
 
-from polyrelay import wiring
 from polyrelay.cli import office, options, output
 from polyrelay.config import tariffs
 from polyrelay.service.administration import accounts as use_cases
@@ -14,6 +13,8 @@ from polyrelay.service.administration import budgets, payments, refusals
 from polyrelay.service.administration.desk import Desk, Made
 from polyrelay.service.administration.pages import Page
 from polyrelay.service.administration.ports import Kind, Record, Session
+from polyrelay.wiring import overrides
+from polyrelay.wiring.overrides import Overrides
 
 accounts = typer.Typer(no_args_is_help=True, help="Make, show and change accounts, and set budgets.")
 
@@ -230,7 +231,7 @@ async def _owner(session: Session, owner: str) -> tuple[str, Record]:
 
 def _groups(config: options.Config) -> frozenset[str]:
     """The customer groups of the configuration file."""
-    found = wiring.read(options.config_file(config), wiring.Overrides())
+    found = overrides.read(options.config_file(config), Overrides())
     return frozenset(found.operator.groups or {})
 
 

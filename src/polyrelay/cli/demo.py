@@ -13,7 +13,6 @@ from typing import Annotated
 
 import typer
 
-from polyrelay import wiring
 from polyrelay.access import key as client_key
 from polyrelay.cli import demo_client, demo_money, keys, options, output
 from polyrelay.kernel.ids import AccountId
@@ -21,6 +20,9 @@ from polyrelay.settings.channels import ChannelSettings, CredentialSettings, Mod
 from polyrelay.settings.root import AnswerSettings, LogSettings, ServerSettings, Settings
 from polyrelay.storage.access.keys import KeyStore
 from polyrelay.storage.access.records import KeyTerms, StoredKey
+from polyrelay.wiring import listening
+from polyrelay.wiring.node import Node
+from polyrelay.wiring.overrides import Overrides
 
 ACCOUNT = "demo"
 MODEL = "gpt-4o-mini"
@@ -38,8 +40,8 @@ def demo(
     where = options.Store("", data)
     guest = _guest(where)
     with _vendor(data / "sandbox") as vendor:
-        settings = _settings(data, wiring.free_port("127.0.0.1", port), vendor)
-        node = wiring.Node(None, wiring.Overrides(settings=settings))
+        settings = _settings(data, listening.free_port("127.0.0.1", port), vendor)
+        node = Node(None, Overrides(settings=settings))
         failures: list[BaseException] = []
 
         def ready(url: str) -> None:
@@ -102,7 +104,7 @@ def _guest(where: options.Store) -> Guest:
 
 
 def _visit(
-    node: wiring.Node, base_url: str, guest: Guest, failures: list[BaseException], *, once: bool, as_json: bool
+    node: Node, base_url: str, guest: Guest, failures: list[BaseException], *, once: bool, as_json: bool
 ) -> None:
     try:
         _ask(base_url, guest, as_json=as_json)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import typer
 
-from polyrelay import wiring
 from polyrelay.cli import doctor_money, options, output
 from polyrelay.cli.doctor_money import Stock
 from polyrelay.cli.findings import Finding
@@ -26,6 +25,8 @@ from polyrelay.storage.secrecy.secrets import NOTHING
 from polyrelay.storage.sql import revision
 from polyrelay.storage.sql.database import DatabaseAway, look, opened
 from polyrelay.upstream.probe import Probe, probe
+from polyrelay.wiring import offer, overrides
+from polyrelay.wiring.overrides import Overrides
 
 _REFUSED = frozenset({401, 403})
 _BROKEN = 500
@@ -45,7 +46,7 @@ def doctor(*, config: options.Config = None, data: options.Data = None, as_json:
 
 def _examine(config: Path | None, data: Path | None) -> Iterator[Finding]:
     try:
-        found = wiring.read(config, wiring.Overrides(data=data))
+        found = overrides.read(config, Overrides(data=data))
         channels = channel_settings.resolve(found.settings, os.environ, found.source.where)
     except ConfigurationError as error:
         yield Finding("configuration", "problem", str(error), "Correct it; docs/configuration.md lists every setting.")
@@ -128,7 +129,7 @@ async def _look(url: str, data: Path, workers: int) -> Seen:
 
 
 def _probe(candidate: Candidate) -> Probe:
-    found = outbound.endpoint(candidate, wiring.USER_AGENT)
+    found = outbound.endpoint(candidate, offer.USER_AGENT)
     return probe(found.get(registry.PROFILES[candidate.channel.provider].probe))
 
 

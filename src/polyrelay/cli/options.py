@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from polyrelay import wiring
 from polyrelay.config import environment
 from polyrelay.settings.root import Settings
+from polyrelay.wiring import overrides
+from polyrelay.wiring.overrides import Overrides
 
 DEFAULT_FILE = Path("polyrelay.toml")
 
@@ -32,7 +33,7 @@ def config_file(given: Path | None) -> Path | None:
 
 def settings(config: Path | None) -> Settings:
     """Settings from file and environment. Raises `errors.ConfigurationError`."""
-    return wiring.read(config_file(config), wiring.Overrides()).settings
+    return overrides.read(config_file(config), Overrides()).settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from polyrelay import wiring
 from polyrelay.cli import office, options
 from polyrelay.config import tariffs
 from polyrelay.config.load import Configuration
@@ -24,8 +23,9 @@ from polyrelay.storage.administration import reading
 from polyrelay.storage.administration.reading import Kept
 from polyrelay.storage.sql.database import Database
 from polyrelay.telemetry.redact import Redactor
-from polyrelay.wiring import offer
+from polyrelay.wiring import offer, overrides
 from polyrelay.wiring.offer import Offer
+from polyrelay.wiring.overrides import Overrides
 
 UNREAD = (CredentialSettings(value="unread"),)
 """In the place of every channel's credentials: prices do not depend on them, and a shell need not have them."""
@@ -89,7 +89,7 @@ async def store_group(at: Desk, name: str, multiplier: str, owned: Owned) -> Any
 
 
 def _offer(config: Path | None, data: Path | None) -> Offer:
-    configuration = wiring.read(options.config_file(config), wiring.Overrides())
+    configuration = overrides.read(options.config_file(config), Overrides())
     return offer.make(_without_secrets(configuration), _kept(options.store(config, data)), Redactor())
 
 

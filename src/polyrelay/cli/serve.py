@@ -6,10 +6,12 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from polyrelay import wiring
 from polyrelay.background.supervision.tether import Tether
 from polyrelay.cli import options, output, supervise
 from polyrelay.config.rules import MOST_WORKERS
+from polyrelay.wiring import listening
+from polyrelay.wiring.node import Node
+from polyrelay.wiring.overrides import Overrides
 
 
 def serve(
@@ -23,9 +25,9 @@ def serve(
     worker: Annotated[int | None, typer.Option(hidden=True, help="File descriptor of a supervisor's line.")] = None,
 ) -> None:
     """Run the relay until SIGTERM or ^C; open streams may finish first. SIGHUP reads the configuration again."""
-    overrides = wiring.Overrides(host=host, port=port, data=data, workers=workers)
+    overrides = Overrides(host=host, port=port, data=data, workers=workers)
     tether = Tether(worker) if worker is not None else None
-    node = wiring.Node(options.config_file(config), overrides, tether)
+    node = Node(options.config_file(config), overrides, tether)
     if tether is None and node.settings.server.workers > 1:
         _supervise(node, as_json=as_json)
 
@@ -38,11 +40,11 @@ def serve(
     node.run(ready)
 
 
-def _supervise(node: wiring.Node, *, as_json: bool) -> NoReturn:
+def _supervise(node: Node, *, as_json: bool) -> NoReturn:
     """Check and bind what a single process would, then make way. Raises `ConfigurationError`."""
     server = node.settings.server
     node.prepare()
-    listener, url = wiring.listen(server)
+    listener, url = listening.listen(server)
     supervise.become(
         supervise.Plan(
             arguments=sys.argv[1:],

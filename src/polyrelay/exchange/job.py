@@ -4,11 +4,11 @@ from enum import Enum
 
 import msgspec
 
-from polyrelay.exchange.music import Concat, Lyrics, LyricsAsk, MusicAsk, Song
+from polyrelay.exchange.music import Concat, Lyrics, LyricsAsk, MusicAsk, Song, Stems
 from polyrelay.exchange.usage import Usage
 from polyrelay.exchange.video import Video, VideoAsk
 
-Ask = MusicAsk | LyricsAsk | Concat | VideoAsk
+Ask = MusicAsk | LyricsAsk | Concat | Stems | VideoAsk
 """One of these is what a job is about. Tagged, so that it can be stored as JSON."""
 
 Result = Song | Lyrics | Video

@@ -44,6 +44,13 @@ class Concat(msgspec.Struct, frozen=True, tag="concat", omit_defaults=True):
     extra: dict[str, Any] = {}
 
 
+class Stems(msgspec.Struct, frozen=True, tag="stems", omit_defaults=True):
+    """The voices and instruments of a clip, each by itself; it is named as in `MusicAsk.continue_clip`."""
+
+    clip: str
+    extra: dict[str, Any] = {}
+
+
 class ClipStatus(Enum):
     """Suno's own words (WIRE 2.1)."""
 
@@ -83,9 +90,22 @@ class Clip(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Song(msgspec.Struct, frozen=True, tag="song"):
-    """The takes of one song: two for a generation, one for a concatenation."""
+    """The takes of one song: two for a generation, one for a concatenation, one for each of its stems."""
 
     clips: tuple[Clip, ...]
+
+
+class AlignedWord(msgspec.Struct, frozen=True, gc=False):
+    """A word of a clip's lyrics and when it is sung, in seconds from the clip's beginning.
+
+    `success` says whether it was found in the recording, `p_align` how sure that is, from 0 to 1, None when unsaid.
+    """
+
+    word: str
+    start_s: float
+    end_s: float
+    success: bool = True
+    p_align: float | None = None
 
 
 class Lyrics(msgspec.Struct, frozen=True, tag="lyrics", omit_defaults=True):

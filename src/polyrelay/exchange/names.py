@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from polyrelay.exchange.job import Ask
-from polyrelay.exchange.music import Concat, MusicAsk
+from polyrelay.exchange.music import Concat, MusicAsk, Stems
 from polyrelay.exchange.video import VideoAsk
 
 _NAME = re.compile(r"(px_[0-9a-f]{28})(?:-(\d{1,2}))?")
@@ -54,7 +54,7 @@ def mentioned(ask: Ask) -> frozenset[str]:
     match ask:
         case MusicAsk():
             own = (ask.continue_clip, ask.continue_job)
-        case Concat():
+        case Concat() | Stems():
             own = (ask.clip,)
         case VideoAsk():
             own = (ask.remix_of,)
@@ -68,7 +68,7 @@ def renamed(ask: Ask, names: Mapping[str, str]) -> Ask:
         case MusicAsk():
             continued, job = _get(names, ask.continue_clip), _get(names, ask.continue_job)
             return msgspec.structs.replace(ask, continue_clip=continued, continue_job=job, extra=extra)
-        case Concat():
+        case Concat() | Stems():
             return msgspec.structs.replace(ask, clip=names.get(ask.clip, ask.clip), extra=extra)
         case VideoAsk():
             return msgspec.structs.replace(ask, remix_of=_get(names, ask.remix_of), extra=extra)

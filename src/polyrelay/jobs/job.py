@@ -6,7 +6,7 @@ import msgspec
 
 from polyrelay.exchange.call import NO_DEMAND, BillingGroup, Demand
 from polyrelay.exchange.job import Ask, Result, Stage, Upstreamed
-from polyrelay.exchange.music import Concat, LyricsAsk, MusicAsk
+from polyrelay.exchange.music import Concat, LyricsAsk, MusicAsk, Stems
 from polyrelay.exchange.video import VideoAsk
 from polyrelay.jobs.lifecycle import Event, State, after
 from polyrelay.kernel.ids import ExchangeId
@@ -18,6 +18,7 @@ class Kind(StrEnum):
     MUSIC = "music"
     LYRICS = "lyrics"
     CONCAT = "concat"
+    STEMS = "stems"
     VIDEO = "video"
 
 
@@ -25,6 +26,7 @@ ASKS: dict[Kind, type[Ask]] = {
     Kind.MUSIC: MusicAsk,
     Kind.LYRICS: LyricsAsk,
     Kind.CONCAT: Concat,
+    Kind.STEMS: Stems,
     Kind.VIDEO: VideoAsk,
 }
 """How each kind is asked for."""

@@ -1,11 +1,12 @@
 """What a dialect of an upstream that works in jobs must be able to say and to understand. Bytes and values only."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from polyrelay.exchange.job import Ask, Snapshot, Upstreamed
+from polyrelay.exchange.music import AlignedWord
 from polyrelay.kernel.errors import PolyrelayError
 
 
@@ -72,6 +73,26 @@ class Dialect(Protocol):
 
     def polled(self, jobs: Sequence[Asked], status: int, body: bytes) -> list[Snapshot | None]:
         """What the answer says of each of them, None where it says nothing. Raises `Declined`, `Garbled`."""
+        ...
+
+
+class Studio(Protocol):
+    """An upstream of songs that can be asked about what it has, beside how far it is. Holds no state."""
+
+    def alignment(self, clip: str) -> Message:
+        """The request for when each word of `clip` is sung; it is named as the upstream names it."""
+        ...
+
+    def aligned(self, status: int, body: bytes) -> tuple[AlignedWord, ...]:
+        """What its answer says. Raises `Declined`, `Garbled`."""
+        ...
+
+    def persona(self, name: str, page: int) -> Message:
+        """The request for a page of a persona's clips."""
+        ...
+
+    def persona_page(self, status: int, body: bytes) -> dict[str, Any]:
+        """What its answer says, as it may be shown. Raises `Declined`, `Garbled`."""
         ...
 
 

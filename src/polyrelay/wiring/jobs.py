@@ -10,20 +10,22 @@ from polyrelay.background.poller import Poller
 from polyrelay.config.tariffs import zone
 from polyrelay.providers.registry import PROFILES
 from polyrelay.service.jobs.desk import JobDesk
+from polyrelay.service.jobs.inquiry import Inquiry
 from polyrelay.service.jobs.keeping import Keeping
 from polyrelay.service.jobs.ports import JobStore
 from polyrelay.service.jobs.rota import Rota
 from polyrelay.service.jobs.surfaces.aitoearn_videos import AiToEarnVideos
 from polyrelay.service.jobs.surfaces.openai_videos import Kept, OpenAIVideos
 from polyrelay.service.jobs.surfaces.reception import Reception, Shown
-from polyrelay.service.jobs.surfaces.suno_flat import Allowance, SunoFlat
-from polyrelay.service.jobs.surfaces.suno_native import SunoNative
+from polyrelay.service.jobs.surfaces.songs import Allowance
+from polyrelay.service.jobs.surfaces.suno_flat import SunoFlat
+from polyrelay.service.jobs.surfaces.suno_native import SunoNative, SunoPlain
 from polyrelay.service.jobs.surfaces.suno_task import SunoTask
 from polyrelay.service.jobs.surfaces.table import JobSurfaces
 from polyrelay.service.jobs.works import Board, Works
 from polyrelay.service.relay import Relay
 from polyrelay.wire import dialects
-from polyrelay.wire.dialect import Dialect, Keeper
+from polyrelay.wire.dialect import Dialect, Keeper, Studio
 from polyrelay.wiring.books import Books
 
 _SPOKEN = {name: profile.dialect for name, profile in PROFILES.items() if profile.dialect is not None}
@@ -35,6 +37,11 @@ KEEPERS: Mapping[str, Keeper] = MappingProxyType(
     {name: dialects.KEEPERS[word] for name, word in _SPOKEN.items() if word in dialects.KEEPERS}
 )
 """Of whom one can fetch by name what they made, by the name of the provider."""
+
+STUDIOS: Mapping[str, Studio] = MappingProxyType(
+    {name: dialects.STUDIOS[word] for name, word in _SPOKEN.items() if word in dialects.STUDIOS}
+)
+"""Whom one can ask about songs beside how far they are, by the name of the provider."""
 
 CLOSE_SECONDS = 5.0
 """How long submissions may still take when no request waits for them any more."""
@@ -76,13 +83,14 @@ class Jobs:
         )
         self.desk = JobDesk(works, board)
         self.keeping = Keeping(works, KEEPERS)
-        reception = Reception(relay, self.desk, shown)
+        reception, inquiry = Reception(relay, self.desk, shown), Inquiry(works, STUDIOS)
         self.surfaces = JobSurfaces(
             reception,
             (
-                SunoNative(reception),
-                SunoTask(reception),
-                SunoFlat(reception, allowance),
+                SunoNative(reception, inquiry, allowance),
+                SunoTask(reception, inquiry, allowance),
+                SunoPlain(reception, inquiry, allowance),
+                SunoFlat(reception, inquiry, allowance),
                 OpenAIVideos(reception, self.keeping, kept),
                 AiToEarnVideos(reception),
             ),

@@ -60,7 +60,7 @@ from polyrelay.telemetry.redact import Redactor
 from polyrelay.upstream.curl import CurlUpstream
 from polyrelay.upstream.outside import CurlOutside
 from polyrelay.wire import registry
-from polyrelay.wiring import offer, overrides, plane
+from polyrelay.wiring import listening, offer, overrides, plane
 from polyrelay.wiring.books import Books
 from polyrelay.wiring.delivery import Delivery, Surroundings, stores
 from polyrelay.wiring.housekeeping import Housekeeping
@@ -365,7 +365,7 @@ class Node:
 
     def _bind(self, server: http_server.Server) -> str:
         if self._place is None:
-            bound, address = overrides.listen(self.settings.server)
+            bound, address = listening.listen(self.settings.server)
         else:
             bound, address = socket.socket(fileno=self._place.listener), ""
             bound.set_inheritable(False)

@@ -21,7 +21,7 @@ CHANNELS = {
     "asr": ("whisper_asr", "", "asr"),
     "webui": ("sdwebui", "", "sd-xl"),
     "faces": ("reactor", "", "reactor"),
-    "songs": ("suno_native", "", "chirp-v4 suno_lyrics suno_concat"),
+    "songs": ("suno_native", "", "chirp-v4 suno_lyrics suno_concat suno_stems"),
 }
 KEYLESS = ("whisper_asr", "sdwebui", "reactor")
 

@@ -79,6 +79,9 @@ def test_the_strict_take_nothing_but_https_on_its_port(url: str) -> None:
         ("https://[::1]/", "not on the internet (loopback)"),
         ("https://[::ffff:169.254.169.254]/latest", "not on the internet (link-local)"),
         ("https://169.254.169.254/latest/meta-data", "not on the internet (link-local)"),
+        ("https://localhost/", "not on the internet (loopback)"),
+        ("https://LOCALHOST./hook", "not on the internet (loopback)"),
+        ("https://a.b.localhost/", "not on the internet (loopback)"),
         ("https://example.com/" + "a" * 2048, "longer than 2048"),
     ],
 )
@@ -93,6 +96,8 @@ def test_what_is_refused_is_told_why(url: str, words: str) -> None:
         ("https://example.com", "https://example.com/"),
         ("HTTPS://Example.COM.:443?a=1#part", "https://example.com/?a=1"),
         ("https://8.8.8.8/x", "https://8.8.8.8/x"),
+        ("https://localhost.example.com/", "https://localhost.example.com/"),
+        ("https://mylocalhost/", "https://mylocalhost/"),
         ("https://[2606:4700:0::1111]/", "https://[2606:4700::1111]/"),
         ("https://hooks.example.com/a/b?token=x%20y", "https://hooks.example.com/a/b?token=x%20y"),
     ],
@@ -104,6 +109,7 @@ def test_what_is_taken(url: str, taken: str) -> None:
 def test_more_is_taken_where_the_operator_allows_it() -> None:
     rules = Rules(allow_http=True, ports=(8090,), networks=policy.parse_networks(("127.0.0.0/8",)))
     assert destinations.parse("http://127.0.0.1:8090/hook", rules).url == "http://127.0.0.1:8090/hook"
+    assert destinations.parse("http://localhost:8090/hook", rules).url == "http://localhost:8090/hook"
     assert destinations.parse("http://example.com/hook", rules).url == "http://example.com/hook"
     with pytest.raises(BadDestination, match="allowed: 80, 443, 8090"):
         destinations.parse("http://127.0.0.1:8091/hook", rules)

@@ -10,12 +10,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from polyrelay.exchange.job import Ask, Result, Snapshot, Upstreamed
-from polyrelay.exchange.music import Concat, LyricsAsk, MusicAsk
+from polyrelay.exchange.music import Concat, LyricsAsk, MusicAsk, Stems
 from polyrelay.exchange.video import Video, VideoAsk
 from polyrelay.kernel.errors import InvalidRequest
 from polyrelay.wire import dialects, forms
 from polyrelay.wire.dialect import Asked, Declined, Garbled
 from polyrelay.wire.suno import requests as music_requests
+from polyrelay.wire.suno.flat import chat
 from polyrelay.wire.suno.flat import surface as flat
 from polyrelay.wire.suno.native import surface as native
 from polyrelay.wire.suno.task import surface as task
@@ -26,7 +27,7 @@ from polyrelay.wire.videos.openai import surface as openai
 from polyrelay.wire.videos.view import VideoView
 
 JOB = "px_" + "0a" * 14
-SUNO: tuple[Ask, ...] = (MusicAsk("m"), LyricsAsk("p"), Concat("c"))
+SUNO: tuple[Ask, ...] = (MusicAsk("m"), LyricsAsk("p"), Concat("c"), Stems("c"))
 CASES = [(name, ask) for name in dialects.DIALECTS for ask in (SUNO if "suno" in name else (VideoAsk("m", "p"),))]
 
 KEYS = st.sampled_from(
@@ -144,11 +145,34 @@ def test_any_poll(name: str, ask: Ask, status: int, body: bytes) -> None:
         shown(ask, msgspec.structs.replace(upstreamed, clips=seen.clips or upstreamed.clips), seen)
 
 
+QUESTIONS = [(name, ask) for name in dialects.STUDIOS for ask in ("aligned", "persona_page")]
+
+
+@pytest.mark.parametrize(("name", "question"), QUESTIONS)
+@settings(max_examples=60, deadline=None)
+@given(status=STATUSES, body=BODIES, inner=ANYTHING)
+@example(status=200, body=DEEP, inner=None)
+def test_any_answer_about_what_there_is(name: str, question: str, status: int, body: bytes, inner: object) -> None:
+    persona = {"persona": {"id": "p", "clip": inner, "persona_clips": [{"clip": inner}, inner], "name": inner}}
+    words = [{"word": inner, "start_s": 1, "end_s": 2}, {"start_s": inner, "end_s": inner}, inner]
+    for text in (body, json.dumps(persona).encode(), json.dumps(words).encode()):
+        try:
+            told = getattr(dialects.STUDIOS[name], question)(status, text)
+        except (Declined, Garbled) as refusal:
+            honest(refusal)
+        else:
+            msgspec.json.encode(told)
+
+
 Reader = Callable[[bytes], music_requests.Submission | video_requests.Submission]
 READERS: dict[str, Reader] = {
     "native.generate": native.read_generate,
     "native.concat": native.read_concat,
     "native.lyrics": native.read_lyrics,
+    "native.stems": lambda body: native.read_stems(body, "c"),
+    "native.described": native.read_described,
+    "flat.stems": flat.read_stems,
+    "flat.chat": chat.read,
     "task.music": lambda body: task.read_submit("music", body),
     "task.lyrics": lambda body: task.read_submit("lyrics", body),
     "flat.generate": flat.read_generate,
@@ -162,6 +186,7 @@ ASKED = st.sampled_from(
     [
         *("prompt", "gpt_description_prompt", "tags", "title", "mv", "model", "make_instrumental", "continue_clip_id"),
         *("continue_at", "audio_id", "task", "clip_id", "is_infill", "seconds", "duration", "size", "resolution"),
+        *("messages", "role", "content"),
         *("ratio", "image", "images", "input_reference", "notify_hook", "extra", "metadata", "seed", "Prompt"),
     ]
 )

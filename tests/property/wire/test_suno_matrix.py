@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from polyrelay.exchange import names
 from polyrelay.exchange.job import Ask, Result, Snapshot, Stage, Upstreamed
-from polyrelay.exchange.music import Concat, LyricsAsk, MusicAsk
+from polyrelay.exchange.music import Concat, LyricsAsk, MusicAsk, Stems
 from polyrelay.wire import dialects
 from polyrelay.wire.answers import Answer
 from polyrelay.wire.dialect import Asked, Dialect
@@ -144,7 +144,8 @@ BAITED = st.recursive(
     ),
     max_leaves=6,
 )
-STATUSES = st.sampled_from(["submitted", "queued", "streaming", "complete", "error"])
+STATUS_WORDS = ("submitted", "queued", "streaming", "complete", "error")
+STATUSES = st.sampled_from(STATUS_WORDS)
 
 
 @st.composite
@@ -282,6 +283,31 @@ def test_a_concatenation_comes_back(client: str, upstream: suno.Dialect, status:
         assert not [leak for leak in UUIDS if leak in stripped(answer[2], clips)]
     clip = json.loads(native.submitted(view)[2])
     assert (clip["id"], clip["status"], clip["metadata"]["type"]) == (f"{JOB}-0", status, "concat")
+
+
+@pytest.mark.parametrize("client", ["native", "flat"])
+@pytest.mark.parametrize("upstream", ["native", "flat"])
+@pytest.mark.parametrize("status", STATUS_WORDS)
+def test_stems_come_back(client: str, upstream: suno.Dialect, status: str) -> None:
+    name = f"{OTHER}-1"
+    body = json.dumps({"audio_id": name}).encode()
+    ask = (native.read_stems(b"", name) if client == "native" else flat.read_stems(body)).ask
+    assert ask == Stems(name)
+    there = names.renamed(ask, {name: EXTENDED})
+    message = dialect_of(upstream).submit(there, MODEL)
+    assert EXTENDED in message.path + message.body.decode()
+    assert OTHER not in message.path + message.body.decode()
+    clips = [suno.clip(each, status, {"stem_from_id": EXTENDED, "type": "gen_stem"}) for each in CLIPS]
+    upstreamed, seen = served(upstream, there, clips)
+    view = viewed(ask, upstreamed, seen)
+    for answer in (native.submitted(view), task.fetched_one(view), flat.submitted(view), flat.songs([view])):
+        assert not [leak for leak in UUIDS if leak in stripped(answer[2], clips)]
+    shown = json.loads(flat.submitted(view)[2])
+    assert [(stem["id"], stem["stem_from_id"], stem["status"]) for stem in shown] == [
+        (f"{JOB}-0", name, status),
+        (f"{JOB}-1", name, status),
+    ]
+    assert {clip["metadata"]["stem_from_id"] for clip in json.loads(native.submitted(view)[2])["clips"]} == {name}
 
 
 @anyone

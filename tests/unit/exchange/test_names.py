@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from polyrelay.exchange import names
 from polyrelay.exchange.job import Ask
-from polyrelay.exchange.music import Concat, LyricsAsk, MusicAsk
+from polyrelay.exchange.music import Concat, LyricsAsk, MusicAsk, Stems
 from polyrelay.exchange.names import Place
 from polyrelay.exchange.video import VideoAsk
 from polyrelay.kernel import ids
@@ -46,6 +46,7 @@ EXTRA: dict[str, Any] = {"cover_clip_id": OTHER + "-1", "n": 1, "parts": [{"id":
         (LyricsAsk("about " + JOB), set()),
         (LyricsAsk("p", {"of": JOB}), {JOB}),
         (Concat("uuid"), {"uuid"}),
+        (Stems("uuid", {"of": JOB}), {"uuid", JOB}),
         (VideoAsk("m", "p", remix_of=JOB), {JOB}),
         (VideoAsk("m", JOB), set()),
     ],

@@ -52,7 +52,7 @@ class Clip:
     """`lyrics`, `title` and `seconds` are those of the finished clip; `born` is in seconds since the epoch.
 
     `history` holds the parts that come before it, of a concatenation all parts. `second` marks the second of two
-    takes.
+    takes. `stem_from` is the clip that it is a stem of.
     """
 
     id: str
@@ -65,6 +65,7 @@ class Clip:
     kind: str = "gen"
     second: bool = False
     history: History = ()
+    stem_from: str | None = None
 
     def stage(self, now: float) -> Stage:
         """Where in its life it is."""
@@ -130,7 +131,7 @@ class Clip:
             "infill": False,
             "has_vocal": not self.ask.instrumental,
             "is_audio_upload_tos_accepted": None,
-            "stem_from_id": None,
+            "stem_from_id": self.stem_from,
             "error_type": ERROR_TYPE if failed else None,
             "error_message": ERROR_MESSAGE if failed else None,
         }

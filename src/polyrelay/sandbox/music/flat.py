@@ -6,7 +6,7 @@ from typing import Any
 from polyrelay.sandbox.calls import Call, Route
 from polyrelay.sandbox.framing import Reply
 from polyrelay.sandbox.lives import Life
-from polyrelay.sandbox.music import reading
+from polyrelay.sandbox.music import alignment, personas, reading
 from polyrelay.sandbox.music.clips import Clip, SongAsk
 from polyrelay.sandbox.music.native import as_json, written
 from polyrelay.sandbox.music.studio import NoSuchClipError, Studio
@@ -30,9 +30,12 @@ class Flat:
             Route("POST", "/api/custom_generate", SUNO_FLAT, self._custom, _model),
             Route("POST", "/api/extend_audio", SUNO_FLAT, self._extend, _model),
             Route("POST", "/api/concat", SUNO_FLAT, self._concat),
+            Route("POST", "/api/generate_stems", SUNO_FLAT, self._stems),
             Route("POST", "/api/generate_lyrics", SUNO_FLAT, self._lyrics),
             Route("GET", "/api/get", SUNO_FLAT, self._get),
             Route("GET", "/api/clip", SUNO_FLAT, self._clip),
+            Route("GET", "/api/get_aligned_lyrics", SUNO_FLAT, self._aligned),
+            Route("GET", "/api/persona", SUNO_FLAT, self._persona),
             Route("GET", "/api/get_limit", SUNO_FLAT, self._limit),
         ]
 
@@ -71,6 +74,16 @@ class Flat:
             raise Refused(f"Clip {error} not found", 404) from None
         return as_json(whole.native(call.base, call.now))
 
+    def _stems(self, call: Call) -> Reply:
+        audio_id = _given(call).get("audio_id")
+        if not audio_id:
+            raise Refused("Audio ID is required")
+        try:
+            stems = self._studio.take_apart(str(audio_id), call.script, call.now)
+        except NoSuchClipError as error:
+            raise Refused(f"Clip {error} not found", 404) from None
+        return as_json([_stem(stem.native(call.base, call.now)) for stem in stems])
+
     def _lyrics(self, call: Call) -> Reply:
         """The answer waits for the end."""
         lyrics = self._studio.write(_given(call, "prompt")["prompt"], call.script, call.dice(), call.now)
@@ -90,6 +103,24 @@ class Flat:
             return as_json(self._studio.clip(call.asked("id")).native(call.base, call.now))
         except NoSuchClipError as error:
             raise Refused(f"Clip {error} not found", 404) from None
+
+    def _aligned(self, call: Call) -> Reply:
+        """A server of this kind says 500 to whatever goes wrong upstream of it."""
+        if not call.asked("song_id"):
+            raise Refused("Song ID is required")
+        try:
+            return as_json(alignment.words(self._studio.finished(call.asked("song_id"), call.now)))
+        except NoSuchClipError as error:
+            raise Refused(f"Internal server error. No alignment of clip {error}", 500) from None
+
+    def _persona(self, call: Call) -> Reply:
+        """As `_aligned`."""
+        if not call.asked("id"):
+            raise Refused("Missing parameter id")
+        try:
+            return as_json(personas.page(self._studio, call.asked("id"), call.asked("page", "1"), call.base, call.now))
+        except Refused:
+            raise Refused("Internal server error", 500) from None
 
     def _limit(self, call: Call) -> Reply:  # noqa: ARG002 - the signature of a handler
         return as_json(self._studio.credits())
@@ -118,6 +149,18 @@ def _custom_ask(call: Call, given: dict[str, Any]) -> SongAsk:
         continue_clip=reading.text(given, "audio_id"),
         continue_at=reading.seconds(given, "continue_at"),
     )
+
+
+def _stem(whole: dict[str, Any]) -> dict[str, Any]:
+    inner = whole["metadata"]
+    return {
+        "id": whole["id"],
+        "status": whole["status"],
+        "created_at": whole["created_at"],
+        "title": whole["title"],
+        "stem_from_id": inner["stem_from_id"],
+        "duration": inner["duration"],
+    }
 
 
 def _flattened(clip: Clip, base: str, now: float) -> dict[str, Any]:

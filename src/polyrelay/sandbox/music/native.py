@@ -9,7 +9,7 @@ from polyrelay.sandbox import faults
 from polyrelay.sandbox.calls import Call, Route
 from polyrelay.sandbox.framing import Reply
 from polyrelay.sandbox.lives import Stage
-from polyrelay.sandbox.music import reading
+from polyrelay.sandbox.music import alignment, personas, reading
 from polyrelay.sandbox.music.clips import STATUS, SongAsk
 from polyrelay.sandbox.music.studio import Lyrics, NoSuchClipError, Studio
 from polyrelay.sandbox.surfaces import SUNO, Refused
@@ -28,8 +28,11 @@ class Native:
         return [
             Route("POST", "/api/generate/v2", SUNO, self._generate, model_of_song),
             Route("POST", "/api/generate/concat/v2", SUNO, self._concat),
+            Route("POST", "/api/edit/stems/{id}", SUNO, self._stems),
             Route("POST", "/api/generate/lyrics", SUNO, self._write),
             Route("GET", "/api/generate/lyrics/{id}", SUNO, self._lyrics),
+            Route("GET", "/api/gen/{id}/aligned_lyrics/v2", SUNO, self._aligned),
+            Route("GET", "/api/persona/get-persona-paginated/{id}", SUNO, self._persona),
             Route("GET", "/api/feed", SUNO, self._feed),
             Route("GET", "/api/feed/v2", SUNO, self._feed_v2),
         ]
@@ -61,6 +64,13 @@ class Native:
             raise Refused(f"Clip {error} not found.", 404) from None
         return as_json(whole.native(call.base, call.now))
 
+    def _stems(self, call: Call) -> Reply:
+        try:
+            stems = self._studio.take_apart(call.names["id"], call.script, call.now)
+        except NoSuchClipError as error:
+            raise Refused(f"Clip {error} not found.", 404) from None
+        return as_json({"clips": [stem.native(call.base, call.now) for stem in stems]})
+
     def _write(self, call: Call) -> Reply:
         prompt = call.content.json.get("prompt")
         if not isinstance(prompt, str):
@@ -72,6 +82,16 @@ class Native:
         if lyrics is None:
             raise Refused("Lyrics not found.", 404)
         return as_json(written(lyrics, call.now))
+
+    def _aligned(self, call: Call) -> Reply:
+        try:
+            clip = self._studio.finished(call.names["id"], call.now)
+        except NoSuchClipError as error:
+            raise Refused(f"No alignment of clip {error}.", 404) from None
+        return as_json({"aligned_words": alignment.words(clip), "waveform_data": [], "hoot_cer": 0.0})
+
+    def _persona(self, call: Call) -> Reply:
+        return as_json(personas.page(self._studio, call.names["id"], call.asked("page", "1"), call.base, call.now))
 
     def _feed(self, call: Call) -> Reply:
         return as_json(self._fed(call))

@@ -1,4 +1,6 @@
-"""The studio under all three dialects: songs, extensions, concatenations and lyrics, and where each is in its life."""
+"""The studio under all three dialects: songs, extensions, concatenations, stems and lyrics, and where each is in its
+life.
+"""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -20,6 +22,8 @@ _USUAL_SECONDS = 12.0
 _CREDITS_A_SONG = 10
 _MONTHLY_LIMIT = 10_000_000
 _LINES, _WORDS_A_LINE = 8, 6
+_STEM = "gen_stem"
+"""What the type of a stem is."""
 _Kept = TypeVar("_Kept")
 
 
@@ -106,6 +110,37 @@ class Studio:
         _keep(self._clips, whole.id, whole)
         return whole
 
+    def take_apart(self, clip_id: str, script: Script, now: float) -> tuple[Clip, ...]:
+        """Order the stems of a clip: the voice, and what is left without it.
+
+        Raises:
+            NoSuchClipError: it is not there.
+        """
+        source = self.clip(clip_id)
+        voice = replace(
+            source,
+            id=str(uuid4()),
+            life=script.song,
+            born=now,
+            kind=_STEM,
+            title=f"{source.title} (Vocals)",
+            second=False,
+            history=(),
+            stem_from=source.id,
+        )
+        rest = replace(
+            voice,
+            id=str(uuid4()),
+            ask=replace(source.ask, prompt="", instrumental=True),
+            title=f"{source.title} (Instrumental)",
+            lyrics="",
+            second=True,
+        )
+        self.songs_total += 1
+        for stem in (voice, rest):
+            _keep(self._clips, stem.id, stem)
+        return voice, rest
+
     def write(self, prompt: str, script: Script, dice: Dice, now: float) -> Lyrics:
         """Order lyrics."""
         title = f"Sandbox lyrics {dice.below(1000)}"
@@ -121,9 +156,25 @@ class Studio:
             raise NoSuchClipError(clip_id)
         return found
 
+    def finished(self, clip_id: str, now: float) -> Clip:
+        """The clip of that id, which is complete at `now`.
+
+        Raises:
+            NoSuchClipError: there is none such, or not yet.
+        """
+        found = self.clip(clip_id)
+        if found.stage(now) is not Stage.DONE:
+            raise NoSuchClipError(clip_id)
+        return found
+
     def clips(self, ids: Iterable[str]) -> list[Clip]:
         """Those of the ids that there are, in their order."""
         return [self._clips[name] for name in ids if name in self._clips]
+
+    @property
+    def clips_total(self) -> int:
+        """How many clips there are."""
+        return len(self._clips)
 
     def newest(self, page: int, size: int = 20) -> list[Clip]:
         """A page of clips, from 0, the newest first."""

@@ -9,13 +9,15 @@ import msgspec
 
 from polyrelay.exchange import names
 from polyrelay.exchange.job import Ask
-from polyrelay.exchange.music import Concat, MusicAsk, Song
+from polyrelay.exchange.music import Concat, MusicAsk, Song, Stems
 from polyrelay.exchange.video import VideoAsk
 from polyrelay.jobs.job import Job, Kind
 from polyrelay.jobs.lifecycle import State
 from polyrelay.kernel import errors
 from polyrelay.kernel.ids import ExchangeId
 from polyrelay.routing.channel import Candidate
+
+_WITH_CLIPS = (Kind.MUSIC, Kind.CONCAT, Kind.STEMS)
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -33,6 +35,8 @@ def named(ask: Ask) -> Named | None:
             return _clip(name, "continue_clip_id")
         case Concat(clip=name):
             return _clip(name, "clip_id")
+        case Stems(clip=name):
+            return _clip(name, "audio_id")
         case VideoAsk(remix_of=str(name)):
             return Named(ExchangeId(name), 0, "id")
         case _:
@@ -91,4 +95,4 @@ def _clip(name: str, member: str) -> Named:
 def _fits(ask: Ask, source: Job) -> bool:
     if isinstance(ask, VideoAsk):
         return source.kind is Kind.VIDEO
-    return source.kind in (Kind.MUSIC, Kind.CONCAT) and isinstance(source.result, Song)
+    return source.kind in _WITH_CLIPS and isinstance(source.result, Song)

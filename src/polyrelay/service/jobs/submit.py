@@ -101,8 +101,15 @@ class Submission:
             except Unsupported as error:
                 logger.debug("channel %s cannot be asked for this: %s", candidate.channel.name, error)
         if not found:
-            raise errors.InvalidRequest("No upstream provider of this model can do that.", code="unsupported")
+            raise self._impossible()
         return found
+
+    def _impossible(self) -> errors.Refusal:
+        """For what nobody can be asked for: of what builds on a job, who made that is the only one there is."""
+        reference = references.named(self._commission.ask)
+        if reference is not None:
+            return references.elsewhere(reference.member)
+        return errors.InvalidRequest("No upstream provider of this model can do that.", code="unsupported")
 
     # ── the hold ──
 

@@ -6,6 +6,7 @@ from polyrelay.access import destinations, policy
 from polyrelay.access.destinations import BadDestination, Rules
 from polyrelay.kernel import errors
 from polyrelay.settings.webhooks import WebhookSettings
+from polyrelay.wire.hooks import Hook
 
 DISABLED = (b"x-polyrelay-webhook", b"disabled")
 """Header of an answer to a request whose webhook is passed over."""
@@ -18,19 +19,19 @@ class Noted(msgspec.Struct, frozen=True):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-def note(url: str | None, param: str, settings: WebhookSettings) -> Noted:
-    """What becomes of `url`, which the request has in its member `param`; an empty one is none.
+def note(hook: Hook | None, settings: WebhookSettings) -> Noted:
+    """What becomes of the `hook` of a request.
 
-    Raises `errors.InvalidRequest` for one that is never going to be called.
+    Raises `errors.InvalidRequest` for one that is never going to be called, naming the member that it came in.
     """
-    if not url:
+    if hook is None:
         return Noted()
     if not settings.enabled:
         return Noted(None, (DISABLED,))
     try:
-        return Noted(destinations.parse(url, rules(settings)).url)
+        return Noted(destinations.parse(hook.url, rules(settings)).url)
     except BadDestination as error:
-        raise errors.InvalidRequest(f"`{param}` {error}.", code="invalid_webhook_url", param=param) from error
+        raise errors.InvalidRequest(f"`{hook.param}` {error}.", code="invalid_webhook_url", param=hook.param) from error
 
 
 def rules(settings: WebhookSettings) -> Rules:

@@ -12,10 +12,11 @@ import msgspec
 from msgspec import Meta
 
 from polyrelay.exchange import names
-from polyrelay.exchange.music import Concat, LyricsAsk, MusicAsk
+from polyrelay.exchange.music import Concat, LyricsAsk, MusicAsk, Stems
 from polyrelay.kernel.errors import InvalidRequest
-from polyrelay.wire import forms
+from polyrelay.wire import forms, hooks
 from polyrelay.wire.forms import Form
+from polyrelay.wire.hooks import Address, Hook
 
 MOST_WORDS = 10_000
 """Characters of a prompt, a description or tags. Suno's models stop at 5,000 (WIRE 2.1)."""
@@ -37,12 +38,10 @@ MOST_PAGES = 10_000
 MOST_SECONDS = 86_400
 """Where a clip may be continued: a day, hundreds of times what a song takes."""
 
-_MOST_URL = 2_048
 _SECONDS = re.compile(r"(\d{1,5}(?:\.\d{1,6})?)|(\d{1,3}):([0-5]?\d(?:\.\d{1,6})?)")
 
 Words = Annotated[str, Meta(max_length=MOST_WORDS)]
 Name = Annotated[str, Meta(max_length=MOST_NAME)]
-Hook = Annotated[str, Meta(max_length=_MOST_URL)]
 
 
 class Submission(msgspec.Struct, frozen=True, gc=False):
@@ -50,8 +49,8 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
     only when its song can be heard.
     """
 
-    ask: MusicAsk | LyricsAsk | Concat
-    hook: str | None = None
+    ask: MusicAsk | LyricsAsk | Concat | Stems
+    hook: Hook | None = None
     wait: bool = False
 
 
@@ -63,8 +62,8 @@ class FeedQuery(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Hooked(Form):
-    notify_hook: Hook | None = None
-    webhook_url: Hook | None = None
+    notify_hook: Address | None = None
+    webhook_url: Address | None = None
 
 
 class MusicForm(_Hooked):
@@ -94,6 +93,10 @@ class _LyricsForm(_Hooked, kw_only=True):
 class _ConcatForm(_Hooked, kw_only=True):
     clip_id: Annotated[str, Meta(min_length=1, max_length=MOST_NAME)]
     is_infill: bool | None = None
+
+
+class _StemsForm(_Hooked, kw_only=True):
+    audio_id: Annotated[str, Meta(min_length=1, max_length=MOST_NAME)]
 
 
 def music(given: Mapping[str, Any], default_model: str, *, described: bool = False) -> Submission:
@@ -131,14 +134,33 @@ def concat(given: Mapping[str, Any]) -> Submission:
     return Submission(Concat(form.clip_id, form.is_infill or False, extra), _hook(form))
 
 
+def stems(given: Mapping[str, Any]) -> Submission:
+    """The stems of the clip `audio_id`. Raises `errors.InvalidRequest`."""
+    form, extra = forms.checked(given, _StemsForm)
+    return Submission(Stems(form.audio_id, extra), _hook(form))
+
+
 def feed(query: bytes) -> FeedQuery:
     """The clips that `ids` or `page` of `query` name. Raises `errors.InvalidRequest`."""
     given = forms.query(query)
-    page = given.get("page") or "0"
-    if not (page.isascii() and page.isdigit() and len(page) <= len(str(MOST_PAGES)) and int(page) <= MOST_PAGES):
+    return FeedQuery(ids(given.get("ids")), page(given, 0))
+
+
+def page(given: Mapping[str, str], first: int) -> int:
+    """The page that the query `given` asks for, `first` when it names none. Raises `errors.InvalidRequest`."""
+    asked = given.get("page") or str(first)
+    if not (asked.isascii() and asked.isdigit() and len(asked) <= len(str(MOST_PAGES)) and int(asked) <= MOST_PAGES):
         message = f"Invalid 'page': expected a whole number from 0 to {MOST_PAGES}."
         raise InvalidRequest(message, code="invalid_value", param="page")
-    return FeedQuery(ids(given.get("ids")), int(page))
+    return int(asked)
+
+
+def clip_name(query: bytes, param: str) -> str:
+    """The clip that the member `param` of `query` names. Raises `errors.InvalidRequest`."""
+    name = forms.query(query).get(param)
+    if not name:
+        raise forms.missing(param)
+    return listed([name], param)[0]
 
 
 def ids(text: str | None, param: str = "ids") -> tuple[str, ...]:
@@ -206,14 +228,5 @@ def _seconds(text: str) -> float | None:
     return float(seconds) if seconds else int(minutes) * 60 + float(rest)
 
 
-def _hook(form: _Hooked) -> str | None:
-    given = [hook for hook in (form.notify_hook, form.webhook_url) if hook]
-    if len(set(given)) > 1:
-        message = "'notify_hook' and 'webhook_url' are the same thing and differ: give one of them."
-        raise InvalidRequest(message, code="invalid_value", param="webhook_url")
-    if not given:
-        return None
-    if not given[0].startswith(("https://", "http://")):
-        param = "notify_hook" if form.notify_hook else "webhook_url"
-        raise InvalidRequest(f"Invalid '{param}': expected an http or https URL.", code="invalid_url", param=param)
-    return given[0]
+def _hook(form: _Hooked) -> Hook | None:
+    return hooks.asked(form.notify_hook, form.webhook_url)

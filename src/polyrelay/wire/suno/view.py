@@ -7,15 +7,15 @@ import msgspec
 
 from polyrelay.exchange import names
 from polyrelay.exchange.job import Stage, Upstreamed
-from polyrelay.exchange.music import Clip, ClipStatus, Concat, Lyrics, LyricsAsk, MusicAsk, Song
-from polyrelay.kernel.errors import NotFound
+from polyrelay.exchange.music import AlignedWord, Clip, ClipStatus, Concat, Lyrics, LyricsAsk, MusicAsk, Song, Stems
+from polyrelay.kernel.errors import InvalidRequest, NotFound
 from polyrelay.wire import disclosure, times
 from polyrelay.wire.disclosure import Disclosure
 from polyrelay.wire.suno import clips
 
 NOT_MADE = "This clip was not made."
 
-Asked = MusicAsk | LyricsAsk | Concat
+Asked = MusicAsk | LyricsAsk | Concat | Stems
 
 
 class JobView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -86,6 +86,22 @@ def one(view: JobView, name: str) -> Clip:
     return found[0]
 
 
+def alignable(view: JobView, name: str) -> int:
+    """The number of the clip called `name`, which is complete. Raises `errors.NotFound`, `errors.InvalidRequest`."""
+    clip = one(view, name)
+    place = names.place(name)
+    if clip.status is not ClipStatus.COMPLETE or place is None or place.index is None:
+        message = f"Only the lyrics of a complete clip are aligned; the status of this one is '{clip.status.value}'."
+        raise InvalidRequest(message, code="clip_not_complete", param="id")
+    return place.index
+
+
+def aligned(view: JobView, words: Iterable[AlignedWord]) -> list[AlignedWord]:
+    """`words`, which the upstream found in a clip, as they may be shown."""
+    seen = _disclosure(view)
+    return [msgspec.structs.replace(word, word=seen.text(word.word)) for word in words]
+
+
 def reason(view: JobView) -> str:
     """Why the job failed, fit to be seen; empty when nobody said."""
     return _disclosure(view).reason(view.reason) if view.reason else ""
@@ -118,7 +134,7 @@ def _told(view: JobView) -> tuple[Clip, ...]:
 
 
 def _expected(view: JobView) -> int:
-    """Two takes of a song, one concatenation (WIRE 2.1)."""
+    """Two takes of a song, one concatenation (WIRE 2.1); of stems at least the voice and the rest."""
     return 1 if isinstance(view.ask, Concat) else 2
 
 
@@ -185,7 +201,9 @@ def _stated(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 def _extension(ask: Asked) -> dict[str, Any]:
-    """What the metadata of an extending clip says of the extended one (WIRE 2.1), before the upstream said it."""
+    """What the metadata says of the clip that an extension or a stem is of (WIRE 2.1), before the upstream said it."""
+    if isinstance(ask, Stems):
+        return {"stem_from_id": ask.clip}
     if not isinstance(ask, MusicAsk) or ask.continue_clip is None:
         return {}
     part = {"id": ask.continue_clip, "continue_at": ask.continue_at, "type": "gen", "source": "web", "infill": False}

@@ -12,8 +12,9 @@ from msgspec import Meta
 
 from polyrelay.exchange.video import VideoAsk
 from polyrelay.kernel.errors import InvalidRequest
-from polyrelay.wire import echo, forms
+from polyrelay.wire import echo, forms, hooks
 from polyrelay.wire.forms import Form
+from polyrelay.wire.hooks import Address, Hook
 
 MOST_PROMPT = 32_000
 """Characters of a prompt (WIRE 4.3). AiToEarn stops at 4,000."""
@@ -29,7 +30,6 @@ MOST_IMAGES = 32
 
 MOST_PIXELS_DIGITS = 5
 
-_MOST_URL = 2_048
 _SIZE = re.compile(rf"[1-9]\d{{1,{MOST_PIXELS_DIGITS - 1}}}x[1-9]\d{{1,{MOST_PIXELS_DIGITS - 1}}}")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,31}")
 _RATIO = re.compile(r"[1-9]\d{0,3}:[1-9]\d{0,3}|[a-z]{1,16}")
@@ -37,7 +37,6 @@ _SOURCES = ("https://", "http://", "data:")
 
 Name = Annotated[str, Meta(max_length=MOST_NAME)]
 Word = Annotated[str, Meta(max_length=64)]
-Hook = Annotated[str, Meta(max_length=_MOST_URL)]
 Length = Annotated[float, Meta(ge=1, le=MOST_SECONDS)] | Annotated[str, Meta(max_length=8)]
 Images = str | Annotated[list[str], Meta(max_length=MOST_IMAGES)]
 
@@ -46,7 +45,7 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
     """A checked request. `hook` is where the client wants to be told of the end."""
 
     ask: VideoAsk
-    hook: str | None = None
+    hook: Hook | None = None
 
 
 class _ImageReference(Form):
@@ -68,8 +67,8 @@ class VideoForm(Form):
     input_reference: str | _ImageReference | None = None
     image: Images | None = None
     images: Images | None = None
-    notify_hook: Hook | None = None
-    webhook_url: Hook | None = None
+    notify_hook: Address | None = None
+    webhook_url: Address | None = None
 
 
 def video(given: Mapping[str, Any], form: type[VideoForm], default_model: str | None, *, written: bool) -> Submission:
@@ -92,7 +91,7 @@ def video(given: Mapping[str, Any], form: type[VideoForm], default_model: str | 
         images=_images(asked),
         extra=extra,
     )
-    return Submission(ask, _hook(asked))
+    return Submission(ask, hooks.asked(asked.notify_hook, asked.webhook_url))
 
 
 def _either(form: VideoForm, first: str, second: str) -> tuple[str, Any]:
@@ -173,15 +172,6 @@ def _referred(reference: _ImageReference) -> str:
     if not isinstance(found, str) or not found:
         raise forms.missing("input_reference.image_url")
     return found
-
-
-def _hook(form: VideoForm) -> str | None:
-    name, given = _either(form, "notify_hook", "webhook_url")
-    if given is None:
-        return None
-    if not given.startswith(("https://", "http://")):
-        raise InvalidRequest(f"Invalid '{name}': expected an http or https URL.", code="invalid_url", param=name)
-    return str(given)
 
 
 def _odd(param: str, given: str, expected: str) -> InvalidRequest:

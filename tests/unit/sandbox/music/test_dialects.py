@@ -128,7 +128,63 @@ def test_what_is_not_there_cannot_be_extended_or_joined() -> None:
     assert front.post("/suno/submit/concat", {"clip_id": "nothing"}).status == 400
     assert front.post("/api/extend_audio", {"audio_id": "nothing"}).status == 404
     assert front.post("/api/concat", {"clip_id": "nothing"}).status == 404
+    assert front.post("/api/edit/stems/nothing", {}).status == 404
+    assert front.post("/api/generate_stems", {"audio_id": "nothing"}).status == 404
     assert front.get("/sandbox/jobs").json["jobs"] == []
+
+
+@pytest.mark.parametrize("dialect", ["native", "flat"])
+def test_stems_are_a_voice_and_the_rest(dialect: str) -> None:
+    front = Front()
+    (clip, _) = front.post(GENERATE, SONG).json["clips"]
+    if dialect == "native":
+        stems = front.post(f"/api/edit/stems/{clip['id']}", {}).json["clips"]
+        sources = [stem["metadata"]["stem_from_id"] for stem in stems]
+    else:
+        stems = front.post("/api/generate_stems", {"audio_id": clip["id"]}).json
+        sources = [stem["stem_from_id"] for stem in stems]
+        assert set(stems[0]) == {"id", "status", "created_at", "title", "stem_from_id", "duration"}
+    assert (sources, [stem["status"] for stem in stems]) == ([clip["id"]] * 2, ["submitted"] * 2)
+    front.now += 1
+    voice, rest = feed(front, *ids_of(stems))
+    assert [stem["title"] for stem in (voice, rest)] == ["Home (Vocals)", "Home (Instrumental)"]
+    assert [stem["metadata"]["has_vocal"] for stem in (voice, rest)] == [True, False]
+    assert (voice["metadata"]["prompt"], rest["metadata"]["prompt"]) == (SONG["prompt"], "")
+    assert {stem["metadata"]["duration"] for stem in (voice, rest)} == {12.0}
+    assert front.get("/api/get_limit").json["monthly_usage"] == 20
+
+
+@pytest.mark.parametrize("dialect", ["native", "flat"])
+def test_words_are_aligned_over_the_whole_clip(dialect: str) -> None:
+    front = Front()
+    (clip, _) = front.post(GENERATE, SONG).json["clips"]
+    path = f"/api/gen/{clip['id']}/aligned_lyrics/v2/"
+    if dialect == "flat":
+        path = f"/api/get_aligned_lyrics?song_id={clip['id']}"
+    assert front.get(path).status == (404 if dialect == "native" else 500)
+    front.now += 1
+    told = front.get(path).json
+    words = told if dialect == "flat" else told["aligned_words"]
+    assert "".join(word["word"] for word in words) == SONG["prompt"]
+    assert [word["start_s"] for word in words] == [0.0, 6.0]
+    assert words[-1]["end_s"] == 12.0
+    assert {word["success"] for word in words} == {True}
+
+
+def test_a_persona_sings_what_the_studio_made() -> None:
+    name, other = "5a5a5a5a-0000-4000-8000-000000000001", "5a5a5a5a-0000-4000-8000-000000000002"
+    front = Front()
+    native, flat = f"/api/persona/get-persona-paginated/{name}/?page=1", f"/api/persona?id={name}&page=1"
+    assert front.get(native).json["persona"]["clip"] is None
+    made = front.post(GENERATE, SONG).json["clips"]
+    page = front.get(native).json
+    assert page == front.get(flat).json
+    assert ids_of([each["clip"] for each in page["persona"]["persona_clips"]]) == list(reversed(ids_of(made)))
+    assert (page["persona"]["id"], page["total_results"], page["current_page"]) == (name, 2, 1)
+    assert front.get(native.replace("page=1", "page=2")).json["persona"]["persona_clips"] == []
+    assert front.get(native.replace(name, other)).json["persona"]["id"] == other
+    assert front.get(native.replace(name, "nobody")).status == 404
+    assert front.get(flat.replace(name, "nobody")).status == 500
 
 
 def test_native_lyrics() -> None:
@@ -294,6 +350,9 @@ def test_flat_lyrics_wait_for_the_end() -> None:
         ("POST", "/api/extend_audio", {}, 400),
         ("POST", "/api/concat", {}, 400),
         ("POST", "/api/generate_lyrics", {}, 400),
+        ("POST", "/api/generate_stems", {}, 400),
+        ("GET", "/api/get_aligned_lyrics", None, 400),
+        ("GET", "/api/persona", None, 400),
         ("GET", "/api/clip", None, 400),
         ("GET", "/api/clip?id=nothing", None, 404),
         ("POST", "/api/generate", b"{", 400),

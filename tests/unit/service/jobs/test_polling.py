@@ -89,7 +89,7 @@ def test_success_at_its_age_is_a_success() -> None:
 def test_each_kind_has_its_age() -> None:
     settings = JobSettings(music_max_age_seconds=1, lyrics_max_age_seconds=2, video_max_age_seconds=3)
     ages = {kind: polling.most_age(kind, settings) for kind in Kind}
-    assert ages == {Kind.MUSIC: 1, Kind.CONCAT: 1, Kind.LYRICS: 2, Kind.VIDEO: 3}
+    assert ages == {Kind.MUSIC: 1, Kind.CONCAT: 1, Kind.STEMS: 1, Kind.LYRICS: 2, Kind.VIDEO: 3}
     lyrics = accepted(job(ask=LYRICS_ASK))
     assert polling.overdue(lyrics, AT + SETTINGS.lyrics_max_age_seconds, SETTINGS) is not None
 

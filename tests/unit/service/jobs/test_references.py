@@ -4,7 +4,7 @@ import pytest
 
 from polyrelay.exchange import names
 from polyrelay.exchange.job import Upstreamed
-from polyrelay.exchange.music import Concat, MusicAsk
+from polyrelay.exchange.music import Concat, MusicAsk, Stems
 from polyrelay.exchange.video import VideoAsk
 from polyrelay.jobs.job import Job
 from polyrelay.jobs.lifecycle import Event
@@ -24,8 +24,8 @@ def test_most_asks_stand_alone() -> None:
         assert references.named(ask) is None
 
 
-@pytest.mark.parametrize("ask", [MusicAsk("v4", continue_clip=SECOND, continue_at=9.5), Concat(SECOND)])
-def test_a_clip_is_named_as_its_upstream_does(ask: MusicAsk | Concat) -> None:
+@pytest.mark.parametrize("ask", [MusicAsk("v4", continue_clip=SECOND, continue_at=9.5), Concat(SECOND), Stems(SECOND)])
+def test_a_clip_is_named_as_its_upstream_does(ask: MusicAsk | Concat | Stems) -> None:
     named = references.named(ask)
     assert named is not None
     assert (named.job, named.number) == (px(1), 1)
@@ -61,12 +61,13 @@ def test_a_remix_names_the_video() -> None:
         (Concat(SECOND), None),
         (Concat(SECOND), accepted(job())),
         (Concat(SECOND), VIDEO),
+        (Stems(SECOND), VIDEO),
         (Concat(names.clip(px(1), 2)), SONG),
         (VideoAsk("sora", "again", remix_of=px(1)), SONG),
         (Concat(SECOND), accepted(job()).after(Event.FAIL)),
     ],
 )
-def test_what_leads_nowhere_is_refused(ask: Concat | VideoAsk, source: Job | None) -> None:
+def test_what_leads_nowhere_is_refused(ask: Concat | Stems | VideoAsk, source: Job | None) -> None:
     named = references.named(ask)
     assert named is not None
     with pytest.raises(errors.InvalidRequest) as refusal:
@@ -79,6 +80,19 @@ def test_a_strange_name_is_refused_at_once() -> None:
         with pytest.raises(errors.InvalidRequest) as refusal:
             references.named(Concat(name))
         assert refusal.value.param == "clip_id"
+        with pytest.raises(errors.InvalidRequest) as refusal:
+            references.named(Stems(name))
+        assert refusal.value.param == "audio_id"
+
+
+def test_a_stem_is_a_clip_like_others() -> None:
+    stems = done(accepted(job(ask=Stems(names.clip(px(9), 0)))))[0]
+    ask = MusicAsk("v4", continue_clip=SECOND)
+    named = references.named(ask)
+    assert named is not None
+    sent = references.outgoing(ask, named, stems)
+    assert isinstance(sent, MusicAsk)
+    assert sent.continue_clip == "up_2"
 
 
 def test_only_who_made_it_may_go_on() -> None:

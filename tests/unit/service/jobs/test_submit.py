@@ -9,7 +9,7 @@ from polyrelay.exchange import names
 from polyrelay.exchange.call import Call, Demand
 from polyrelay.exchange.faults import Fault, FaultKind
 from polyrelay.exchange.job import Stage
-from polyrelay.exchange.music import Concat, MusicAsk
+from polyrelay.exchange.music import Concat, MusicAsk, Stems
 from polyrelay.exchange.video import VideoAsk
 from polyrelay.jobs.job import Job
 from polyrelay.jobs.lifecycle import State
@@ -405,6 +405,20 @@ def test_a_clip_is_extended_by_the_upstream_that_made_it() -> None:
 
     shop = play(scenario, catalog=channels(2))
     assert len(shop.refused) == 2
+
+
+def test_what_its_maker_cannot_do_is_refused_before_anything_is_held() -> None:
+    async def scenario(shop: Workshop) -> None:
+        first = await shop.submit()
+        assert await shop.house.store.end(*done(first))
+        shop.time.pass_(0.1)
+        told = await refusal(shop, 2, Stems(names.clip(first.id, 0)))
+        assert (told.code, told.param) == ("not_offered", "audio_id")
+        assert await shop.house.held() == {}
+        assert len(shop.vendor.requests) == 1
+
+    dialects = {"suno_native": PlainDialect(unsupported=frozenset({Stems}))}
+    assert len(play(scenario, dialects=dialects).refused) == 1
 
 
 def test_what_builds_on_nothing_is_refused() -> None:

@@ -3,8 +3,10 @@ from typing import Any
 
 import pytest
 
-from polyrelay.exchange.music import Concat, LyricsAsk, MusicAsk
+from polyrelay.exchange.music import Concat, LyricsAsk, MusicAsk, Stems
 from polyrelay.kernel.errors import InvalidRequest
+from polyrelay.wire import dialects
+from polyrelay.wire.hooks import Hook
 from polyrelay.wire.suno import requests
 from polyrelay.wire.suno.flat import surface as flat
 from polyrelay.wire.suno.native import surface as native
@@ -103,7 +105,7 @@ def test_refused_songs_name_the_field(members: dict[str, Any], param: str, code:
 def test_hooks_are_the_relays_and_are_not_passed_on() -> None:
     for name in ("notify_hook", "webhook_url"):
         asked = song(**{name: "https://client.example/hook"})
-        assert asked.hook == "https://client.example/hook"
+        assert asked.hook == Hook("https://client.example/hook", name)
         assert asked.ask.extra == {}
 
 
@@ -138,6 +140,30 @@ def test_a_flat_song_needs_one_description(body: bytes, param: str) -> None:
     assert caught.value.param == param
 
 
+@pytest.mark.parametrize("missing", ["prompt", "tags", "title"])
+def test_a_custom_song_names_the_member_it_lacks(missing: str) -> None:
+    for members in ({name: value for name, value in CUSTOM.items() if name != missing}, {**CUSTOM, missing: None}):
+        with pytest.raises(InvalidRequest) as caught:
+            flat.read_custom(json.dumps(members).encode())
+        assert (caught.value.param, caught.value.code) == (missing, "missing_required_parameter")
+
+
+def test_tags_and_title_may_be_empty_and_an_instrumental_has_no_lyrics() -> None:
+    assert flat.read_custom(b'{"prompt":"la","tags":"","title":""}').ask == MusicAsk("chirp-v3-5", prompt="la")
+    for name in ("make_instrumental", "instrumental"):
+        body = json.dumps({"tags": "pop", "title": "", name: True}).encode()
+        assert flat.read_custom(body).ask == MusicAsk("chirp-v3-5", tags="pop", instrumental=True)
+
+
+def test_a_persona_is_asked_for_and_sent_on() -> None:
+    body = json.dumps({**CUSTOM, "persona_id": "5a5a5a5a-0000-4000-8000-000000000001"}).encode()
+    for read in (native.read_generate, flat.read_custom, lambda body: task.read_submit("music", body)):
+        ask = read(body).ask
+        for name in ("suno_native", "suno_flat", "suno_task"):
+            sent = json.loads(dialects.DIALECTS[name].submit(ask, "m").body)
+            assert sent["persona_id"] == "5a5a5a5a-0000-4000-8000-000000000001"
+
+
 def test_a_flat_extension_needs_a_clip() -> None:
     asked = flat.read_extend(b'{"audio_id":"c","prompt":"more","continue_at":30}')
     assert asked.ask == MusicAsk("chirp-v3-5", prompt="more", continue_clip="c", continue_at=30)
@@ -163,7 +189,7 @@ def test_unknown_actions_name_the_known_ones() -> None:
 def test_lyrics(read: Any) -> None:
     asked = read(b'{"prompt":"about rain","lyrics_model":"remi-v1","notify_hook":"https://h"}')
     assert asked.ask == LyricsAsk("about rain", {"lyrics_model": "remi-v1"})
-    assert asked.hook == "https://h"
+    assert asked.hook == Hook("https://h", "notify_hook")
     for body in (b"{}", b'{"prompt":""}', b'{"prompt":null}', b'{"prompt":5}'):
         with pytest.raises(InvalidRequest) as caught:
             read(body)
@@ -182,6 +208,37 @@ def test_concatenations(read: Any) -> None:
         with pytest.raises(InvalidRequest) as caught:
             read(body)
         assert caught.value.param == param
+
+
+def test_stems() -> None:
+    assert flat.read_stems(b'{"audio_id":"c","x":1}').ask == Stems("c", {"x": 1})
+    assert native.read_stems(b"", "c").ask == Stems("c")
+    asked = native.read_stems(b'{"audio_id":"other","notify_hook":"https://h"}', "c")
+    assert (asked.ask, asked.hook) == (Stems("c"), Hook("https://h", "notify_hook"))
+    for body in (b"{}", b'{"audio_id":""}', b'{"audio_id":null}', b'{"audio_id":5}', b'{"clip_id":"c"}'):
+        with pytest.raises(InvalidRequest) as caught:
+            flat.read_stems(body)
+        assert caught.value.param == "audio_id"
+    for body, name in ((b"[]", "c"), (b"{", "c"), (b"{}", "x" * 257)):
+        with pytest.raises(InvalidRequest):
+            native.read_stems(body, name)
+
+
+def test_a_song_of_a_description_alone() -> None:
+    asked = native.read_described(b'{"gpt_description_prompt":"about rain","make_instrumental":true}')
+    assert asked.ask == MusicAsk("chirp-v3-0", description="about rain", instrumental=True)
+    for body in (b"{}", b'{"prompt":"la"}', b'{"gpt_description_prompt":""}'):
+        with pytest.raises(InvalidRequest) as caught:
+            native.read_described(body)
+        assert caught.value.param == "gpt_description_prompt"
+
+
+def test_a_feed_named_by_its_path() -> None:
+    assert native.read_feed_of("a,b") == requests.FeedQuery(("a", "b"))
+    for names in (",", "x" * 257):
+        with pytest.raises(InvalidRequest) as caught:
+            native.read_feed_of(names)
+        assert caught.value.param == "ids"
 
 
 def test_questions_have_an_end() -> None:
@@ -212,3 +269,8 @@ def test_feeds_and_fetches() -> None:
         with pytest.raises(InvalidRequest) as caught:
             flat.read_clip(query)
         assert caught.value.param == "id"
+    assert flat.read_aligned(b"song_id=a") == "a"
+    for query in (b"", b"id=a", b"song_id=", b"song_id=" + b"x" * 257):
+        with pytest.raises(InvalidRequest) as caught:
+            flat.read_aligned(query)
+        assert caught.value.param == "song_id"

@@ -7,9 +7,10 @@ import msgspec
 import pytest
 
 from polyrelay.exchange.job import Stage, Upstreamed
-from polyrelay.exchange.music import Clip, ClipStatus, Concat, Lyrics, LyricsAsk, MusicAsk, Song
+from polyrelay.exchange.music import AlignedWord, Clip, ClipStatus, Concat, Lyrics, LyricsAsk, MusicAsk, Song, Stems
 from polyrelay.kernel import errors
 from polyrelay.wire.answers import Answer
+from polyrelay.wire.suno.credits import Credits
 from polyrelay.wire.suno.flat import surface as flat
 from polyrelay.wire.suno.native import surface as native
 from polyrelay.wire.suno.requests import FeedQuery
@@ -43,6 +44,11 @@ WORDS = JobView(
     result=Lyrics("la", "Rain"),
 )
 WHOLE = msgspec.structs.replace(VIEW, ask=Concat(f"{OTHER}-0"), result=None, stage=Stage.SUBMITTED)
+
+VOICES = Song((Clip("up-v", ClipStatus.COMPLETE, title="La (Vocals)", duration=61.5), Clip("up-i", ClipStatus.QUEUED)))
+STEMS = msgspec.structs.replace(
+    VIEW, ask=Stems(f"{OTHER}-0"), result=VOICES, upstreamed=Upstreamed(("up-v", "up-i"), ("up-v", "up-i"))
+)
 
 
 def said(answer: Answer, status: int = 200, content_type: bytes = b"application/json") -> Any:
@@ -181,22 +187,106 @@ def test_flat_lyrics_and_limits() -> None:
     failed = msgspec.structs.replace(WORDS, stage=Stage.FAILED, reason="bad words")
     assert said(flat.lyrics(failed), status=500) == {"error": "bad words"}
     assert said(flat.lyrics(msgspec.structs.replace(failed, reason=None)), status=500)["error"]
-    limits = {"credits_left": 2.5, "period": None, "monthly_limit": 10, "monthly_usage": 7.5}
-    assert said(flat.limit(2.5, 10, 7.5)) == limits
+
+
+def test_what_is_left_is_the_same_in_every_dialect() -> None:
+    left = Credits(2.5, 7.75)
+    told = {"credits_left": 2.5, "period": "month", "monthly_limit": 10.25, "monthly_usage": 7.75}
+    assert said(flat.limit(left)) == said(native.limit(left)) == told
+    billing = said(native.billing(left))
+    assert (billing["total_credits_left"], billing["monthly_limit"], billing["monthly_usage"]) == (2, 9, 7)
+    assert (billing["period"], billing["credits"], billing["is_active"]) == ("month", 2, True)
+    assert all(isinstance(value, bool | int | str | None) for value in billing.values()), "no fractions"
+    account = said(task.account(left, 1_700_000_000))
+    assert (account["code"], account["data"]["msg"]) == ("success", "")
+    assert account["data"]["certificate"] == {
+        "credits_left": 2,
+        "monthly_limit": 9,
+        "monthly_usage": 7,
+        "period": "month",
+        "is_active": True,
+        "last_update": 1_700_000_000,
+    }
+
+
+def test_stems() -> None:
+    first, second = said(flat.submitted(STEMS))
+    assert first == {
+        "id": f"{JOB}-0",
+        "status": "complete",
+        "created_at": "2023-11-14T22:13:20.000Z",
+        "title": "La (Vocals)",
+        "stem_from_id": f"{OTHER}-0",
+        "duration": 61.5,
+    }
+    assert (second["status"], second["stem_from_id"], second["duration"]) == ("queued", f"{OTHER}-0", None)
+    batch = said(native.submitted(STEMS))
+    assert [clip["metadata"]["stem_from_id"] for clip in batch["clips"]] == [f"{OTHER}-0"] * 2
+    one = said(task.fetched_one(STEMS))["data"]
+    assert (one["action"], one["status"], one["search_item"], len(one["data"])) == ("STEMS", "QUEUED", "", 2)
+    assert len(said(flat.submitted(msgspec.structs.replace(STEMS, result=None)))) == 2
+
+
+def test_aligned_words() -> None:
+    words = (AlignedWord("[Verse]\nla ", 0, 1.5, p_align=0.9), AlignedWord("la", 1.5, 3, success=False))
+    listed = said(flat.aligned(words))
+    assert listed == [
+        {"word": "[Verse]\nla ", "start_s": 0, "end_s": 1.5, "success": True, "p_align": 0.9},
+        {"word": "la", "start_s": 1.5, "end_s": 3, "success": False, "p_align": None},
+    ]
+    assert said(native.aligned(words)) == {"aligned_words": listed}
+
+
+@pytest.mark.parametrize(
+    ("clips", "status"),
+    [
+        (("submitted", "submitted"), "SUBMITTED"),
+        (("queued", "queued"), "QUEUED"),
+        (("streaming", "complete"), "IN_PROGRESS"),
+        (("complete", "streaming"), "IN_PROGRESS"),
+        (("complete", "queued"), "QUEUED"),
+        (("queued", "streaming"), "QUEUED"),
+        (("streaming", "queued"), "IN_PROGRESS"),
+        (("error", "streaming"), "IN_PROGRESS"),
+        (("queued", "error"), "QUEUED"),
+    ],
+)
+def test_a_task_is_as_its_clip_that_is_not_complete(clips: tuple[str, str], status: str) -> None:
+    song = Song(tuple(Clip(f"up-{word}-{place}", ClipStatus(word)) for place, word in enumerate(clips)))
+    one = said(task.fetched_one(msgspec.structs.replace(VIEW, result=song)))["data"]
+    assert one["status"] == status
+
+
+def test_a_task_with_one_whole_clip_is_a_success_as_it_is_paid() -> None:
+    song = Song((Clip("up-a", ClipStatus.ERROR, error_message="no"), CLIPS[0]))
+    done = msgspec.structs.replace(VIEW, result=song, stage=Stage.SUCCEEDED, finished=1_700_000_050)
+    one = said(task.fetched_one(done))["data"]
+    assert (one["status"], one["fail_reason"], one["progress"]) == ("SUCCESS", "", "100%")
+    assert [clip["status"] for clip in one["data"]] == ["error", "complete"]
+
+
+def test_a_task_that_was_never_seen_to_run_began_when_it_was_submitted() -> None:
+    def times(**members: object) -> tuple[int, int]:
+        one = said(task.fetched_one(msgspec.structs.replace(VIEW, started=None, **members)))["data"]
+        return one["start_time"], one["finish_time"]
+
+    assert times(stage=Stage.SUCCEEDED, finished=1_700_000_050) == (1_700_000_000, 1_700_000_050)
+    assert times(stage=Stage.FAILED, finished=1_700_000_050) == (0, 1_700_000_050)
+    assert times(stage=Stage.QUEUED) == (0, 0)
 
 
 @pytest.mark.parametrize(
     ("refusal", "codes", "statuses"),
     [
         (errors.InvalidRequest("m", param="mv", code="invalid_type"), "invalid_request", (400, 400, 400)),
-        (errors.Unauthenticated("m"), "invalid_api_key", (401, 401, 401)),
+        (errors.Unauthenticated("m"), "invalid_request", (401, 401, 401)),
         (errors.Forbidden("m"), "invalid_request", (403, 403, 403)),
         (errors.NotFound("m", code="clip_not_found"), "invalid_request", (404, 404, 404)),
-        (errors.InsufficientQuota("m"), "insufficient_quota", (402, 429, 402)),
-        (errors.RateLimited("m", retry_after=1.5), "rate_limit_exceeded", (429, 429, 429)),
+        (errors.InsufficientQuota("m"), "invalid_request", (402, 429, 402)),
+        (errors.RateLimited("m", retry_after=1.5), "invalid_request", (429, 429, 429)),
         (errors.InternalFault("m"), "internal_error", (500, 500, 500)),
-        (errors.UpstreamBroken("m"), "upstream_error", (502, 502, 502)),
-        (errors.Overloaded("m"), "overloaded", (503, 503, 503)),
+        (errors.UpstreamBroken("m"), "internal_error", (502, 502, 502)),
+        (errors.Overloaded("m"), "internal_error", (503, 503, 503)),
     ],
 )
 def test_refusals(refusal: errors.Refusal, codes: str, statuses: tuple[int, int, int]) -> None:

@@ -2,8 +2,8 @@ import msgspec
 import pytest
 
 from polyrelay.exchange.job import Stage, Upstreamed
-from polyrelay.exchange.music import Clip, ClipStatus, Concat, Lyrics, LyricsAsk, MusicAsk, Song
-from polyrelay.kernel.errors import NotFound
+from polyrelay.exchange.music import AlignedWord, Clip, ClipStatus, Concat, Lyrics, LyricsAsk, MusicAsk, Song, Stems
+from polyrelay.kernel.errors import InvalidRequest, NotFound
 from polyrelay.wire.suno import view
 from polyrelay.wire.suno.view import JobView
 
@@ -52,6 +52,31 @@ def test_a_failed_job_gives_nothing_away() -> None:
             assert clip.status is ClipStatus.ERROR
             assert clip.error_message == "clip … was flagged"
             assert (clip.audio_url, clip.video_url, clip.image_url, clip.image_large_url) == ("", "", "", "")
+
+
+@pytest.mark.parametrize("theirs", [None, "cccccccc-3333-4333-8333-333333333333"])
+def test_a_stem_tells_what_it_is_of(theirs: str | None) -> None:
+    """By our name, whether its upstream says it or not, and whether that name is at hand or not."""
+    ask = Stems(f"{OTHER}-1")
+    song = Song((Clip(A, ClipStatus.COMPLETE, metadata={"stem_from_id": theirs}), Clip(B, ClipStatus.COMPLETE)))
+    for known in ({}, {theirs or "x": f"{OTHER}-1"}):
+        shown = view.takes(changed(ask=ask, result=song, known=known))
+        assert [clip.metadata["stem_from_id"] for clip in shown] == [f"{OTHER}-1"] * 2
+    assert [clip.status for clip in view.takes(changed(ask=ask, result=None))] == [ClipStatus.SUBMITTED] * 2
+
+
+def test_only_complete_clips_are_aligned() -> None:
+    assert view.alignable(MADE, f"{JOB}-0") == 0
+    with pytest.raises(InvalidRequest) as caught:
+        view.alignable(MADE, f"{JOB}-1")
+    assert (caught.value.code, "'streaming'" in caught.value.message) == ("clip_not_complete", True)
+    with pytest.raises(InvalidRequest):
+        view.alignable(changed(stage=Stage.FAILED), f"{JOB}-0")
+    for name in (JOB, f"{JOB}-7", f"{OTHER}-0", A, ""):
+        with pytest.raises(NotFound):
+            view.alignable(MADE, name)
+    (word,) = view.aligned(MADE, [AlignedWord(f"see {A} ", 0, 1)])
+    assert word.word == f"see {JOB}-0 "
 
 
 def test_an_extension_tells_what_it_extends() -> None:

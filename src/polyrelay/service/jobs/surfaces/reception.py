@@ -1,7 +1,8 @@
 """What every surface of jobs needs: who asks, may they, taking a job on, and showing it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import msgspec
@@ -18,6 +19,7 @@ from polyrelay.jobs.job import Job, Kind
 from polyrelay.jobs.lifecycle import State
 from polyrelay.kernel import errors
 from polyrelay.kernel.ids import ExchangeId
+from polyrelay.routing.channel import Candidate
 from polyrelay.service import admit, answers
 from polyrelay.service.bank import BankAway
 from polyrelay.service.jobs.commission import Commission
@@ -28,14 +30,12 @@ from polyrelay.service.ports import Head
 from polyrelay.service.relay import Relay, model_not_found
 from polyrelay.service.treasury import books_away
 from polyrelay.service.webhooks import intake
+from polyrelay.wire.hooks import Hook
 from polyrelay.wire.suno.view import JobView
 from polyrelay.wire.videos.view import VideoView
 
 LOOK_AGAIN_SECONDS = 0.5
 """Between two looks at a job that a client waits for."""
-
-HOOK = "notify_hook"
-"""What refusals call the address that a client wants to be told at."""
 
 NOBODY: Mapping[str, str] = {}
 
@@ -50,7 +50,7 @@ class Order(msgspec.Struct, frozen=True):
     ask: Ask
     model: str
     demand: Demand
-    hook: str | None = None
+    hook: Hook | None = None
     billing: BillingGroup | None = None
 
 
@@ -77,11 +77,9 @@ class Reception:
     async def submit(self, visit: Visit, holder: Principal, order: Order) -> Job:
         """Take a job on. Raises `errors.Refusal`."""
         policy.check_model(holder, order.model)
-        noted = intake.note(order.hook, HOOK, self._relay.snapshot.settings.webhooks)
+        noted = intake.note(order.hook, self._relay.snapshot.settings.webhooks)
         visit.notes.extend(noted.headers)
-        candidates = self._relay.snapshot.candidates(order.model, (Operation.JOB,), hash(visit.slip.exchange))
-        if not candidates:
-            raise model_not_found(order.model)
+        candidates = self.candidates(visit, order.model)
         call = Call(
             order.model,
             stream=False,
@@ -96,6 +94,27 @@ class Reception:
             return await self._desk.submit(
                 Commission(slip.exchange, holder, order.surface, order.ask, call, candidates, slip.label, noted.url)
             )
+        finally:
+            lease.release(0)
+
+    def candidates(self, visit: Visit, model: str) -> Sequence[Candidate]:
+        """Who may be asked for jobs of `model`, best first. Raises `errors.NotFound` when nobody may."""
+        found = self._relay.snapshot.candidates(model, (Operation.JOB,), hash(visit.slip.exchange))
+        if not found:
+            raise model_not_found(model)
+        return found
+
+    @contextmanager
+    def admitted(self, visit: Visit, holder: Principal, model: str) -> Iterator[None]:
+        """While a question about `model` is put to an upstream: it costs nothing, and counts against every limit.
+
+        Raises `errors.Forbidden`, `errors.RateLimited`.
+        """
+        policy.check_model(holder, model)
+        call = Call(model, stream=False, input_bytes=len(visit.body), capped=False)
+        lease = admit.lease(holder, call, self._relay.world.limits)
+        try:
+            yield
         finally:
             lease.release(0)
 

@@ -1,22 +1,15 @@
 """Songs in the flat words of the `/api/generate` family."""
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 
-from polyrelay.access.principal import Principal
 from polyrelay.exchange.job import Stage
 from polyrelay.kernel.errors import Refusal, UpstreamSlow
+from polyrelay.service.jobs.inquiry import Inquiry
 from polyrelay.service.jobs.surfaces.reception import Reception, stage
-from polyrelay.service.jobs.surfaces.songs import SONGS, Read, Songs
+from polyrelay.service.jobs.surfaces.songs import SONGS, Allowance, Read, Songs
 from polyrelay.service.jobs.surfaces.visit import Route, Visit
 from polyrelay.wire.answers import Answer
-from polyrelay.wire.suno.flat import surface
-
-CENT = 10_000_000
-"""Nanos in a hundredth of the currency, which `get_limit` calls a credit (as AiToEarn does, WIRE 1.4)."""
-
-Allowance = Callable[[Principal], Awaitable[tuple[int, int]]]
-"""What a key may still spend, and what it was charged this month, in nanos."""
+from polyrelay.wire.suno.flat import chat, surface
 
 
 class SunoFlat(Songs):
@@ -24,17 +17,20 @@ class SunoFlat(Songs):
 
     prefixes = ("/suno-api/api", "/suno-api")
 
-    def __init__(self, reception: Reception, allowance: Allowance) -> None:
-        super().__init__("suno_flat", reception)
-        self._allowance = allowance
+    def __init__(self, reception: Reception, inquiry: Inquiry, allowance: Allowance) -> None:
+        super().__init__("suno_flat", reception, inquiry, allowance)
         self.routes = (
             Route("POST", "/generate/?", partial(self._submit, surface.read_generate)),
             Route("POST", "/custom_generate/?", partial(self._submit, surface.read_custom)),
             Route("POST", "/extend_audio/?", partial(self._submit, surface.read_extend)),
             Route("POST", "/concat/?", partial(self._submit, surface.read_concat)),
+            Route("POST", "/generate_stems/?", partial(self._submit, surface.read_stems)),
             Route("POST", "/generate_lyrics/?", self._lyrics),
+            Route("POST", "/v1/chat/completions/?", self._chat),
             Route("GET", "/get/?", self._get),
             Route("GET", "/clip/?", self._clip),
+            Route("GET", "/get_aligned_lyrics/?", self._aligned),
+            Route("GET", "/persona/?", self._persona),
             Route("GET", "/get_limit/?", self._limit),
         )
 
@@ -58,6 +54,15 @@ class SunoFlat(Songs):
             raise UpstreamSlow(f"The lyrics are not written yet; ask for task {job.id} at /suno/fetch/{job.id}.")
         return surface.lyrics(await self.reception.song(holder, job))
 
+    async def _chat(self, visit: Visit) -> Answer:
+        """Answered when the song can be heard. One that takes longer is made, and paid, all the same."""
+        holder, job = await self.take_on(visit, chat.read(visit.body))
+        job = await self.reception.settled(holder, job, surface.heard, surface.WAIT_SECONDS)
+        told = chat.told(await self.reception.song(holder, job))
+        if told is None:
+            raise UpstreamSlow(f"The song cannot be heard yet; ask for it at /suno-api/api/get?ids={job.id}.")
+        return told
+
     async def _get(self, visit: Visit) -> Answer:
         query = surface.read_get(visit.query)
         holder = self.reception.principal(visit)
@@ -67,6 +72,16 @@ class SunoFlat(Songs):
         name = surface.read_clip(visit.query)
         return surface.clip(await self.one(visit, name, SONGS, "clip"), name)
 
+    async def _aligned(self, visit: Visit) -> Answer:
+        return surface.aligned(await self.aligned(visit, surface.read_aligned(visit.query)))
+
+    async def _persona(self, visit: Visit) -> Answer:
+        """Anybody may ask for one, whoever has it: of those that may make songs of the model."""
+        query = surface.read_persona(visit.query)
+        holder = self.reception.principal(visit)
+        with self.reception.admitted(visit, holder, query.model):
+            candidates = self.reception.candidates(visit, query.model)
+            return surface.persona(await self.inquiry.persona(candidates, query))
+
     async def _limit(self, visit: Visit) -> Answer:
-        left, charged = await self._allowance(self.reception.principal(visit))
-        return surface.limit(left / CENT, (left + charged) / CENT, charged / CENT, "month")
+        return surface.limit(await self.left(visit))

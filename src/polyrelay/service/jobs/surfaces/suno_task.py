@@ -1,8 +1,9 @@
 """Songs as tasks, in the envelope that new-api's clients know."""
 
 from polyrelay.kernel.errors import Refusal
+from polyrelay.service.jobs.inquiry import Inquiry
 from polyrelay.service.jobs.surfaces.reception import Reception
-from polyrelay.service.jobs.surfaces.songs import ALL, Songs
+from polyrelay.service.jobs.surfaces.songs import ALL, Allowance, Songs
 from polyrelay.service.jobs.surfaces.visit import Route, Visit
 from polyrelay.wire.answers import Answer
 from polyrelay.wire.suno.task import surface
@@ -13,12 +14,13 @@ class SunoTask(Songs):
 
     prefixes = ("/suno",)
 
-    def __init__(self, reception: Reception) -> None:
-        super().__init__("suno_task", reception)
+    def __init__(self, reception: Reception, inquiry: Inquiry, allowance: Allowance) -> None:
+        super().__init__("suno_task", reception, inquiry, allowance)
         self.routes = (
             Route("POST", "/submit/(?P<action>[^/]+)/?", self._submit),
             Route("POST", "/fetch/?", self._fetch),
             Route("GET", "/fetch/(?P<id>[^/]+)/?", self._fetch_one),
+            Route("GET", "/account/?", self._account),
         )
 
     def refuse(self, refusal: Refusal, visit: Visit) -> Answer:
@@ -38,3 +40,6 @@ class SunoTask(Songs):
 
     async def _fetch_one(self, visit: Visit) -> Answer:
         return surface.fetched_one(await self.one(visit, visit.names["id"], ALL, "task"))
+
+    async def _account(self, visit: Visit) -> Answer:
+        return surface.account(await self.left(visit), self.reception.now_ms() // 1000)

@@ -1,7 +1,7 @@
 """Every surface of jobs, and the one way through them."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -29,7 +29,7 @@ class JobSurfaces:
 
     def serves(self, path: str) -> bool:
         """Whether `path` is below one of the prefixes, or is one."""
-        return self._find(path) is not None
+        return next(self._below(path), None) is not None
 
     async def answer(
         self, method: str, path: str, query: bytes, headers: HeaderList, body: bytes, peer: str
@@ -59,8 +59,14 @@ class JobSurfaces:
             return surface.refuse(errors.InternalFault("The relay failed to serve this request."), visit)
 
     def _find(self, path: str) -> tuple[Surface, str] | None:
+        """The surface of `path`, and what follows the prefix: of several below one prefix the one that has a route for
+        it, else the first.
+        """
+        below = list(self._below(path))
+        return next((found for found in below if visits.knows(*found)), below[0] if below else None)
+
+    def _below(self, path: str) -> Iterator[tuple[Surface, str]]:
         for prefix, surface in self._surfaces:
             rest = path.removeprefix(prefix)
             if rest != path and (not rest or rest.startswith("/")):
-                return surface, rest
-        return None
+                yield surface, rest

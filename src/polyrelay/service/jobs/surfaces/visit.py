@@ -69,6 +69,11 @@ class Surface(Protocol):
         ...
 
 
+def knows(surface: Surface, rest: str) -> bool:
+    """Whether a route of `surface`, for whichever method, leads to `rest`, what follows the prefix."""
+    return any(route.pattern.fullmatch(rest) for route in surface.routes)
+
+
 def find(surface: Surface, method: str, rest: str) -> tuple[Route, Mapping[str, str]]:
     """The route of `rest`, what follows the prefix, and the names in it. A GET route answers HEAD too.
 

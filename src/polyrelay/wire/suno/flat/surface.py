@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from polyrelay.exchange.job import Stage
-from polyrelay.exchange.music import Clip, ClipStatus, Concat, MusicAsk
-from polyrelay.kernel.errors import InsufficientQuota, InvalidRequest, Refusal
+from polyrelay.exchange.music import AlignedWord, Clip, ClipStatus, Concat, MusicAsk, Stems
+from polyrelay.kernel.errors import InsufficientQuota, Refusal
 from polyrelay.wire import answers, forms
 from polyrelay.wire.answers import Answer
-from polyrelay.wire.suno import clips, requests, view
+from polyrelay.wire.suno import alignment, clips, personas, requests, view
+from polyrelay.wire.suno.credits import Credits
 from polyrelay.wire.suno.requests import FeedQuery, Submission
 from polyrelay.wire.suno.view import JobView
 
@@ -35,8 +36,17 @@ def read_generate(body: bytes) -> Submission:
 
 
 def read_custom(body: bytes) -> Submission:
-    """A song of lyrics and tags. Raises `errors.InvalidRequest`."""
-    return requests.music(forms.json(body), DEFAULT_MODEL)
+    """A song of lyrics and tags: `tags` and `title` must be there, and may be empty; an instrumental needs no lyrics.
+
+    Raises `errors.InvalidRequest`.
+    """
+    given = forms.json(body)
+    for name in ("tags", "title"):
+        if given.get(name) is None:
+            raise forms.missing(name)
+    if not (given.get("prompt") or given.get("make_instrumental") or given.get("instrumental")):
+        raise forms.missing("prompt")
+    return requests.music(given, DEFAULT_MODEL)
 
 
 def read_extend(body: bytes) -> Submission:
@@ -52,6 +62,11 @@ def read_concat(body: bytes) -> Submission:
     return requests.concat(forms.json(body))
 
 
+def read_stems(body: bytes) -> Submission:
+    """The stems of a clip. Raises `errors.InvalidRequest`."""
+    return requests.stems(forms.json(body))
+
+
 def read_lyrics(body: bytes) -> Submission:
     """Lyrics, to be answered when they are written. Raises `errors.InvalidRequest`."""
     return requests.lyrics(forms.json(body))
@@ -64,13 +79,17 @@ def read_get(query: bytes) -> FeedQuery:
 
 def read_clip(query: bytes) -> str:
     """The clip that `id` of `query` names. Raises `errors.InvalidRequest`."""
-    name = forms.query(query).get("id")
-    if not name:
-        raise forms.missing("id")
-    if len(name) > requests.MOST_NAME:
-        message = f"Invalid 'id': a name has at most {requests.MOST_NAME} characters."
-        raise InvalidRequest(message, code="string_above_max_length", param="id")
-    return name
+    return requests.clip_name(query, "id")
+
+
+def read_aligned(query: bytes) -> str:
+    """The clip that `song_id` of `query` names. Raises `errors.InvalidRequest`."""
+    return requests.clip_name(query, "song_id")
+
+
+def read_persona(query: bytes) -> personas.Query:
+    """Which persona is asked for. Raises `errors.InvalidRequest`."""
+    return personas.read_query(query, DEFAULT_MODEL)
 
 
 def heard(job: JobView) -> bool:
@@ -79,10 +98,14 @@ def heard(job: JobView) -> bool:
 
 
 def submitted(job: JobView) -> Answer:
-    """The answer to a submission of a song, as it stands, or of a concatenation: its clip, in the native shape."""
+    """The answer to a submission of a song, as it stands, of stems, or of a concatenation: its clip, in the native
+    shape.
+    """
     shown = view.takes(job)
     if isinstance(job.ask, Concat):
         return answers.of(clips.native(shown[0]))
+    if isinstance(job.ask, Stems):
+        return answers.of([_stem(clip) for clip in shown])
     return answers.of([_audio_info(clip) for clip in shown])
 
 
@@ -97,6 +120,11 @@ def clip(job: JobView, name: str) -> Answer:
     return answers.of(clips.native(view.one(job, name)))
 
 
+def aligned(words: Sequence[AlignedWord]) -> Answer:
+    """When each word of a clip is sung."""
+    return answers.of(alignment.written(words))
+
+
 def lyrics(job: JobView) -> Answer:
     """Lyrics that are written, or why they are not."""
     if job.stage is Stage.FAILED:
@@ -105,21 +133,31 @@ def lyrics(job: JobView) -> Answer:
     return answers.of({"text": written.text, "title": written.title, "status": view.status(job.stage).value})
 
 
-def limit(credits_left: float, monthly_limit: float, monthly_usage: float, period: str | None = None) -> Answer:
-    """What the key may still spend. Only told: nothing is decided by these numbers."""
-    told = {
-        "credits_left": credits_left,
-        "period": period,
-        "monthly_limit": monthly_limit,
-        "monthly_usage": monthly_usage,
-    }
-    return answers.of(told)
+def limit(left: Credits) -> Answer:
+    """What the key may still spend."""
+    return answers.of(left.told())
+
+
+def persona(page: dict[str, Any]) -> Answer:
+    """A page of a persona's clips."""
+    return answers.of(page)
 
 
 def refuse(refusal: Refusal) -> Answer:
     """`refusal` as this dialect says it."""
     status = PAYMENT_REQUIRED if isinstance(refusal, InsufficientQuota) else None
     return answers.refused(refusal, {"error": refusal.message}, status=status)
+
+
+def _stem(clip: Clip) -> dict[str, Any]:
+    return {
+        "id": clip.id,
+        "status": clip.status.value,
+        "created_at": clip.created_at,
+        "title": clip.title,
+        "stem_from_id": clip.metadata.get("stem_from_id"),
+        "duration": clip.duration,
+    }
 
 
 def _audio_info(clip: Clip) -> dict[str, Any]:

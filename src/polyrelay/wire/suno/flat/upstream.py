@@ -5,10 +5,10 @@ from typing import Any
 from urllib.parse import quote
 
 from polyrelay.exchange.job import Ask, Snapshot, Stage, Upstreamed
-from polyrelay.exchange.music import Concat, Lyrics, LyricsAsk, MusicAsk
+from polyrelay.exchange.music import AlignedWord, Concat, Lyrics, LyricsAsk, MusicAsk, Stems
 from polyrelay.wire import replies
 from polyrelay.wire.dialect import Asked, Garbled, Message, Unsupported
-from polyrelay.wire.suno import clips, outgoing, progress
+from polyrelay.wire.suno import alignment, clips, outgoing, personas, progress
 
 BATCH = 10
 """Songs in one poll: two clips each make one page, and an upstream may hand out no more."""
@@ -17,11 +17,11 @@ _TASKS = (None, "extend")
 
 
 class Flat:
-    """See `Dialect`."""
+    """See `Dialect` and `Studio`."""
 
-    def most_polled(self, ask: Ask) -> int:  # noqa: ARG002  # lyrics are never polled
-        """Songs share a poll."""
-        return BATCH
+    def most_polled(self, ask: Ask) -> int:
+        """Songs share a poll, lyrics are never polled; stems are asked for one by one: there may be a page of them."""
+        return 1 if isinstance(ask, Stems) else BATCH
 
     def submit(self, ask: Ask, model: str) -> Message:
         """Raises `Unsupported`: this dialect extends no clip by a description, and has no tasks but extending."""
@@ -32,6 +32,8 @@ class Flat:
             case Concat():
                 body = outgoing.body({"clip_id": ask.clip, "is_infill": ask.infill}, ask.extra)
                 return Message("POST", "/api/concat", body)
+            case Stems():
+                return Message("POST", "/api/generate_stems", outgoing.body({"audio_id": ask.clip}, ask.extra))
             case LyricsAsk():
                 body = outgoing.body({"prompt": ask.prompt}, ask.extra)
                 return Message("POST", "/api/generate_lyrics", body, slow=True)
@@ -57,6 +59,22 @@ class Flat:
     def polled(self, jobs: Sequence[Asked], status: int, body: bytes) -> list[Snapshot | None]:
         """Raises `Declined`, `Garbled`."""
         return progress.feed(jobs, replies.value(status, body))
+
+    def alignment(self, clip: str) -> Message:
+        """See `Studio`."""
+        return Message("GET", f"/api/get_aligned_lyrics?song_id={quote(clip, safe='')}")
+
+    def aligned(self, status: int, body: bytes) -> tuple[AlignedWord, ...]:
+        """Raises `Declined`, `Garbled`."""
+        return alignment.read(replies.value(status, body))
+
+    def persona(self, name: str, page: int) -> Message:
+        """See `Studio`."""
+        return Message("GET", f"/api/persona?id={quote(name, safe='')}&page={page}")
+
+    def persona_page(self, status: int, body: bytes) -> dict[str, Any]:
+        """Raises `Declined`, `Garbled`."""
+        return personas.read(replies.value(status, body))
 
 
 def _song(ask: MusicAsk, model: str) -> tuple[str, dict[str, Any]]:

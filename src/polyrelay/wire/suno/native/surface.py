@@ -6,11 +6,12 @@ Answers are never wrapped. A description makes a song by itself; `prompt` are ly
 from collections.abc import Sequence
 from typing import Any
 
-from polyrelay.exchange.music import Clip, ClipStatus, Concat, LyricsAsk
+from polyrelay.exchange.music import AlignedWord, Clip, ClipStatus, Concat, LyricsAsk
 from polyrelay.kernel.errors import InsufficientQuota, Refusal
 from polyrelay.wire import answers, forms, times
 from polyrelay.wire.answers import Answer
-from polyrelay.wire.suno import clips, requests, view
+from polyrelay.wire.suno import alignment, clips, requests, view
+from polyrelay.wire.suno.credits import PERIOD, Credits
 from polyrelay.wire.suno.requests import FeedQuery, Submission
 from polyrelay.wire.suno.view import JobView
 
@@ -29,9 +30,22 @@ def read_generate(body: bytes) -> Submission:
     return requests.music(forms.json(body), DEFAULT_MODEL)
 
 
+def read_described(body: bytes) -> Submission:
+    """A song of a description alone. Raises `errors.InvalidRequest`."""
+    given = forms.json(body)
+    if not given.get("gpt_description_prompt"):
+        raise forms.missing("gpt_description_prompt")
+    return requests.music(given, DEFAULT_MODEL)
+
+
 def read_concat(body: bytes) -> Submission:
     """The whole song of an extended clip. Raises `errors.InvalidRequest`."""
     return requests.concat(forms.json(body))
+
+
+def read_stems(body: bytes, clip_id: str) -> Submission:
+    """The stems of a clip; the body may be empty. Raises `errors.InvalidRequest`."""
+    return requests.stems({**forms.json(body or b"{}"), "audio_id": clip_id})
 
 
 def read_lyrics(body: bytes) -> Submission:
@@ -42,6 +56,14 @@ def read_lyrics(body: bytes) -> Submission:
 def read_feed(query: bytes) -> FeedQuery:
     """Which clips are wanted. Raises `errors.InvalidRequest`."""
     return requests.feed(query)
+
+
+def read_feed_of(names: str) -> FeedQuery:
+    """The clips that `names`, with commas between them, are of. Raises `errors.InvalidRequest`."""
+    found = requests.ids(names)
+    if not found:
+        raise forms.missing("ids")
+    return FeedQuery(found)
 
 
 def submitted(job: JobView) -> Answer:
@@ -69,6 +91,33 @@ def feed_v2(jobs: Sequence[JobView], query: FeedQuery, total: int) -> Answer:
 def clip(job: JobView, name: str) -> Answer:
     """One clip by its name. Raises `errors.NotFound`."""
     return answers.of(clips.native(view.one(job, name)))
+
+
+def aligned(words: Sequence[AlignedWord]) -> Answer:
+    """When each word of a clip is sung."""
+    return answers.of({"aligned_words": alignment.written(words)})
+
+
+def limit(left: Credits) -> Answer:
+    """What the key may still spend, as SunoAI's server tells it."""
+    return answers.of(left.told())
+
+
+def billing(left: Credits) -> Answer:
+    """What the key may still spend, as the studio API tells it of an account that is paid in advance."""
+    whole, used = int(left.left), int(left.used)
+    told = {
+        "is_active": True,
+        "is_past_due": False,
+        "credits": whole,
+        "total_credits_left": whole,
+        "period": PERIOD,
+        "monthly_limit": whole + used,
+        "monthly_usage": used,
+        "plan": None,
+        "renews_on": None,
+    }
+    return answers.of(told)
 
 
 def lyrics(job: JobView) -> Answer:

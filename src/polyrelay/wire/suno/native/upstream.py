@@ -5,10 +5,10 @@ from typing import Any
 from urllib.parse import quote
 
 from polyrelay.exchange.job import Ask, Snapshot, Stage, Upstreamed
-from polyrelay.exchange.music import Clip, Concat, Lyrics, LyricsAsk, MusicAsk
+from polyrelay.exchange.music import AlignedWord, Clip, Concat, Lyrics, LyricsAsk, MusicAsk, Stems
 from polyrelay.wire import replies
 from polyrelay.wire.dialect import Asked, Garbled, Message, Unsupported
-from polyrelay.wire.suno import clips, outgoing, progress
+from polyrelay.wire.suno import alignment, clips, outgoing, personas, progress
 
 BATCH = 10
 """Songs in one poll: two clips each make one page of the feed, and an upstream may hand out no more."""
@@ -23,11 +23,11 @@ _LYRIC_STAGES = {
 
 
 class Native:
-    """See `Dialect`."""
+    """See `Dialect` and `Studio`."""
 
     def most_polled(self, ask: Ask) -> int:
-        """Songs share a poll; lyrics are asked for one by one."""
-        return 1 if isinstance(ask, LyricsAsk) else BATCH
+        """Songs share a poll; lyrics are asked for one by one, and so are stems, of which there may be a page."""
+        return 1 if isinstance(ask, LyricsAsk | Stems) else BATCH
 
     def submit(self, ask: Ask, model: str) -> Message:
         """Raises `Unsupported`."""
@@ -37,6 +37,8 @@ class Native:
             case Concat():
                 body = outgoing.body({"clip_id": ask.clip, "is_infill": ask.infill}, ask.extra)
                 return Message("POST", "/api/generate/concat/v2/", body)
+            case Stems():
+                return Message("POST", f"/api/edit/stems/{quote(ask.clip, safe='')}", outgoing.body({}, ask.extra))
             case LyricsAsk():
                 return Message("POST", "/api/generate/lyrics/", outgoing.body({"prompt": ask.prompt}, ask.extra))
             case _:
@@ -65,6 +67,23 @@ class Native:
         if isinstance(jobs[0].ask, LyricsAsk):
             return [_lyrics(value)]
         return progress.feed(jobs, value)
+
+    def alignment(self, clip: str) -> Message:
+        """See `Studio`."""
+        return Message("GET", f"/api/gen/{quote(clip, safe='')}/aligned_lyrics/v2/")
+
+    def aligned(self, status: int, body: bytes) -> tuple[AlignedWord, ...]:
+        """Raises `Declined`, `Garbled`."""
+        value = replies.value(status, body)
+        return alignment.read(value.get("aligned_words") if isinstance(value, dict) else None)
+
+    def persona(self, name: str, page: int) -> Message:
+        """See `Studio`."""
+        return Message("GET", f"/api/persona/get-persona-paginated/{quote(name, safe='')}/?page={page}")
+
+    def persona_page(self, status: int, body: bytes) -> dict[str, Any]:
+        """Raises `Declined`, `Garbled`."""
+        return personas.read(replies.value(status, body))
 
 
 def _song(ask: MusicAsk, model: str) -> dict[str, Any]:

@@ -11,12 +11,13 @@ import msgspec
 from msgspec import Meta
 
 from polyrelay.exchange.job import Stage
-from polyrelay.exchange.music import Concat, LyricsAsk
+from polyrelay.exchange.music import ClipStatus, Concat, LyricsAsk, Song, Stems
 from polyrelay.kernel.errors import InvalidRequest, Refusal
 from polyrelay.wire import answers, echo, forms
 from polyrelay.wire.answers import Answer
 from polyrelay.wire.forms import Form
 from polyrelay.wire.suno import clips, requests, view
+from polyrelay.wire.suno.credits import PERIOD, Credits
 from polyrelay.wire.suno.requests import Submission
 from polyrelay.wire.suno.view import JobView
 
@@ -33,7 +34,12 @@ _STATUSES = {
     Stage.SUCCEEDED: "SUCCESS",
     Stage.FAILED: "FAILURE",
 }
-_INVALID = frozenset({400, 404, 405, 413, 415})
+_CLIP_STATUSES = {
+    ClipStatus.SUBMITTED: "SUBMITTED",
+    ClipStatus.QUEUED: "QUEUED",
+    ClipStatus.STREAMING: "IN_PROGRESS",
+}
+_ENDS = (ClipStatus.COMPLETE, ClipStatus.ERROR)
 _INVALID_REQUEST = "invalid_request"
 _INTERNAL_ERROR = "internal_error"
 _FIRST_OF_OURS = 500
@@ -86,6 +92,20 @@ def fetched_one(job: JobView) -> Answer:
     return _success(task(job))
 
 
+def account(left: Credits, now: int) -> Answer:
+    """What the key may still spend at `now` (Unix seconds), without the secrets that the original shows."""
+    whole, used = int(left.left), int(left.used)
+    certificate = {
+        "credits_left": whole,
+        "monthly_limit": whole + used,
+        "monthly_usage": used,
+        "period": PERIOD,
+        "is_active": True,
+        "last_update": now,
+    }
+    return _success({"certificate": certificate, "msg": ""})
+
+
 def notice(job: JobView) -> bytes:
     """What a webhook is told: the task by itself."""
     return msgspec.json.encode(task(job))
@@ -97,20 +117,36 @@ def refuse(refusal: Refusal) -> Answer:
 
 
 def task(job: JobView) -> dict[str, Any]:
-    """The task's members. `start_time` and `finish_time` are 0 until then."""
+    """The task's members. `start_time` and `finish_time` are 0 until then.
+
+    One that succeeded before it was seen to run began some time after its submission; nobody knows when.
+    """
+    unseen = job.created if job.stage is Stage.SUCCEEDED else 0
     return {
         "task_id": job.job_id,
         "notify_hook": job.hook or "",
         "action": _action(job),
-        "status": _STATUSES[job.stage],
+        "status": _status(job),
         "fail_reason": view.reason(job) if job.stage is Stage.FAILED else "",
         "submit_time": job.created,
-        "start_time": job.started or 0,
+        "start_time": job.started or unseen,
         "finish_time": job.finished or 0,
         "progress": f"{100 if job.stage.over else job.progress}%",
         "search_item": _search_item(job),
         "data": _data(job),
     }
+
+
+def _status(job: JobView) -> str:
+    """That of the job; while it goes on, that of its first clip which is not over (WIRE 2.3).
+
+    A song with one take is delivered and paid, so it is a success, although the dialect's first server called it a
+    failure: no client pays for what it is told has failed.
+    """
+    if job.stage.over or not isinstance(job.result, Song):
+        return _STATUSES[job.stage]
+    under_way = [clip.status for clip in view.takes(job) if clip.status not in _ENDS]
+    return _CLIP_STATUSES[under_way[0]] if under_way else _STATUSES[job.stage]
 
 
 def _data(job: JobView) -> Any:
@@ -122,14 +158,21 @@ def _data(job: JobView) -> Any:
 
 
 def _action(job: JobView) -> str:
-    if isinstance(job.ask, LyricsAsk):
-        return "LYRICS"
-    return "CONCAT" if isinstance(job.ask, Concat) else "MUSIC"
+    """Stems are made in other dialects only, and are tasks here all the same."""
+    match job.ask:
+        case LyricsAsk():
+            return "LYRICS"
+        case Concat():
+            return "CONCAT"
+        case Stems():
+            return "STEMS"
+        case _:
+            return "MUSIC"
 
 
 def _search_item(job: JobView) -> str:
     """What a person would look the task up by."""
-    if isinstance(job.ask, Concat):
+    if isinstance(job.ask, Concat | Stems):
         return ""
     if isinstance(job.ask, LyricsAsk):
         return job.ask.prompt
@@ -141,6 +184,5 @@ def _success(data: Any) -> Answer:
 
 
 def _code(refusal: Refusal) -> str:
-    if refusal.status in _INVALID:
-        return _INVALID_REQUEST
-    return refusal.code or (_INTERNAL_ERROR if refusal.status >= _FIRST_OF_OURS else _INVALID_REQUEST)
+    """One of the two that the dialect has; the status tells more."""
+    return _INTERNAL_ERROR if refusal.status >= _FIRST_OF_OURS else _INVALID_REQUEST

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from polyrelay.exchange.job import Ask, Snapshot, Stage, Upstreamed
-from polyrelay.exchange.music import Clip, ClipStatus, Concat, Lyrics, LyricsAsk, MusicAsk
+from polyrelay.exchange.music import Clip, ClipStatus, Concat, Lyrics, LyricsAsk, MusicAsk, Stems
 from polyrelay.wire import replies
 from polyrelay.wire.dialect import Asked, Declined, Garbled, Message, Unsupported
 from polyrelay.wire.suno import clips, outgoing, progress
@@ -49,7 +49,7 @@ class Task:
         return BATCH
 
     def submit(self, ask: Ask, model: str) -> Message:
-        """Raises `Unsupported`."""
+        """Raises `Unsupported`: no task takes a clip apart."""
         match ask:
             case MusicAsk():
                 return Message("POST", "/suno/submit/music", outgoing.body(_song(ask, model), ask.extra))
@@ -59,6 +59,8 @@ class Task:
             case LyricsAsk():
                 body = outgoing.body({"prompt": ask.prompt}, ask.extra)
                 return Message("POST", "/suno/submit/lyrics", body, slow=True)
+            case Stems():
+                raise Unsupported("tasks have no stems")
             case _:
                 raise Unsupported("Suno makes no videos")
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from polyrelay.exchange.job import Ask, Snapshot, Stage, Upstreamed
-from polyrelay.exchange.music import Concat, Lyrics, LyricsAsk, MusicAsk
+from polyrelay.exchange.music import AlignedWord, Concat, Lyrics, LyricsAsk, MusicAsk, Stems
 from polyrelay.exchange.video import VideoAsk
 from polyrelay.wire.dialect import Asked, Declined, Garbled, Unsupported
 from polyrelay.wire.suno.flat.upstream import BATCH, Flat
@@ -54,6 +54,7 @@ def test_songs(ask: MusicAsk, path: str, body: dict[str, Any]) -> None:
 
 def test_the_rest() -> None:
     assert sent(Concat("up")) == ("/api/concat", {"clip_id": "up", "is_infill": False})
+    assert sent(Stems("up", {"x": 1, "clip_id": "other"})) == ("/api/generate_stems", {"audio_id": "up", "x": 1})
     assert sent(LyricsAsk("rain")) == ("/api/generate_lyrics", {"prompt": "rain"})
     assert FLAT.submit(LyricsAsk("rain"), "").slow
 
@@ -80,10 +81,31 @@ def test_answers() -> None:
     jobs = [Asked(song, Upstreamed(("a", "b"), ("a", "b"))), Asked(song, Upstreamed(("c",), ("c",)))]
     assert FLAT.poll(jobs).path == "/api/get?ids=a,b,c"
     assert FLAT.most_polled(song) == BATCH
+    assert FLAT.most_polled(Stems("s")) == 1
     polled = FLAT.polled(jobs, 200, suno.polled("flat", [suno.clip("b", "complete"), suno.clip("a", "complete")]))
     assert polled[0] is not None
     assert (polled[0].stage, polled[0].clips) == (Stage.SUCCEEDED, ("a", "b"))
     assert polled[1] is None
+
+
+def test_stems() -> None:
+    stem = {"id": "v", "status": "queued", "created_at": "x", "title": "T", "stem_from_id": "s", "duration": None}
+    names, seen = FLAT.accepted(Stems("s"), 200, json.dumps([stem, {**stem, "id": "i"}]).encode())
+    assert (names, seen.stage) == (Upstreamed(("v", "i"), ("v", "i")), Stage.QUEUED)
+    for body in (b"{}", b"[]", b"5"):
+        with pytest.raises(Garbled):
+            FLAT.accepted(Stems("s"), 200, body)
+
+
+def test_aligned_words() -> None:
+    assert FLAT.alignment("up-1").path == "/api/get_aligned_lyrics?song_id=up-1"
+    body = b'[{"word":"la ","start_s":"0.5","end_s":1,"success":false}]'
+    assert FLAT.aligned(200, body) == (AlignedWord("la ", 0.5, 1.0, success=False),)
+    for body in (b"{}", b"5"):
+        with pytest.raises(Garbled):
+            FLAT.aligned(200, body)
+    with pytest.raises(Declined):
+        FLAT.aligned(500, b'{"error":"no"}')
 
 
 def test_lyrics_are_there_at_once() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from polyrelay.exchange.job import Ask, Snapshot, Stage, Upstreamed
-from polyrelay.exchange.music import ClipStatus, Concat, Lyrics, LyricsAsk, MusicAsk, Song
+from polyrelay.exchange.music import AlignedWord, ClipStatus, Concat, Lyrics, LyricsAsk, MusicAsk, Song, Stems
 from polyrelay.exchange.video import VideoAsk
 from polyrelay.wire.dialect import Asked, Declined, Garbled, Unsupported
 from polyrelay.wire.suno.native.upstream import BATCH, Native
@@ -50,6 +50,7 @@ def test_the_rest() -> None:
         "/api/generate/concat/v2/",
         {"clip_id": "up-1", "is_infill": True, "x": 1},
     )
+    assert sent(Stems("up/1", {"x": 1, "audio_id": "other"})) == ("/api/edit/stems/up%2F1", {"x": 1})
     assert sent(LyricsAsk("rain")) == ("/api/generate/lyrics/", {"prompt": "rain"})
     with pytest.raises(Unsupported):
         NATIVE.submit(VideoAsk("m", "p"), "m")
@@ -67,7 +68,7 @@ def test_polls() -> None:
     assert NATIVE.poll(jobs).path == "/api/feed/?ids=a,b,c%2Fd,e%2Cf"
     assert NATIVE.poll([Asked(LyricsAsk("p"), Upstreamed(("l 1",)))]).path == "/api/generate/lyrics/l%201"
     assert NATIVE.most_polled(SONG) == BATCH
-    assert NATIVE.most_polled(LyricsAsk("p")) == 1
+    assert NATIVE.most_polled(LyricsAsk("p")) == NATIVE.most_polled(Stems("s")) == 1
 
 
 def test_acceptance() -> None:
@@ -77,6 +78,27 @@ def test_acceptance() -> None:
     names, seen = NATIVE.accepted(Concat("x"), 200, json.dumps(suno.clip("c", "complete")).encode())
     assert (names.ids, seen.stage) == (("c",), Stage.SUCCEEDED)
     assert NATIVE.accepted(LyricsAsk("p"), 200, b'{"id":"l"}') == (Upstreamed(("l",)), Snapshot(Stage.SUBMITTED))
+
+
+def test_stems_are_clips_of_the_feed() -> None:
+    body = json.dumps({"clips": [suno.clip("v", metadata={"stem_from_id": "s"}), suno.clip("i")]}).encode()
+    names, seen = NATIVE.accepted(Stems("s"), 200, body)
+    assert (names, seen.stage) == (Upstreamed(("v", "i"), ("v", "i")), Stage.SUBMITTED)
+    assert NATIVE.poll([Asked(Stems("s"), names)]).path == "/api/feed/?ids=v,i"
+    for body in (b"{}", b'{"clips":[]}', b'{"clips":5}', b"[]", b"5"):
+        with pytest.raises(Garbled):
+            NATIVE.accepted(Stems("s"), 200, body)
+
+
+def test_aligned_words() -> None:
+    assert NATIVE.alignment("up-1").path == "/api/gen/up-1/aligned_lyrics/v2/"
+    body = b'{"aligned_words":[{"word":"la ","start_s":0.5,"end_s":1,"success":true,"p_align":0.75}],"hoot_cer":0.1}'
+    assert NATIVE.aligned(200, body) == (AlignedWord("la ", 0.5, 1.0, success=True, p_align=0.75),)
+    for body in (b"{}", b"[]", b'{"aligned_words":{}}', b"x"):
+        with pytest.raises(Garbled):
+            NATIVE.aligned(200, body)
+    with pytest.raises(Declined):
+        NATIVE.aligned(404, b'{"detail":"no"}')
 
 
 @pytest.mark.parametrize(
