@@ -24,6 +24,7 @@ NESTING = 3
 LAZY_IMPORTS = {
     "src/polyrelay/http/admin/control.py": "the control plane loads on first use, so that relaying starts small",
     "src/polyrelay/sandbox/images/picture.py": "Pillow loads when the first picture is drawn or read",
+    "src/polyrelay/sandbox/audio/encoding.py": "an optional extra",
     "src/polyrelay/storage/sql/database.py": "a process loads its own driver, and SQLAlchemy only to upgrade",
     "src/polyrelay/storage/delivery/bucket.py": "an optional extra",
     "src/polyrelay/storage/access/source.py": "a process loads its own database's driver alone",

@@ -30,14 +30,14 @@ def encode(speech: Speech, codec: str, samples: str) -> Encoded | None:
     """`speech` as FFmpeg's `codec` packs it, which takes `samples` of that kind; None where there is no encoder."""
     if not is_there():
         return None
-    from av import AudioFrame, CodecContext  # noqa: PLC0415 - see tools/tidy.py
-    from av.audio import AudioCodecContext  # noqa: PLC0415
+    from av import AudioFormat, AudioFrame, AudioLayout, CodecContext  # noqa: PLC0415 - see tools/tidy.py
+    from av.audio.codeccontext import AudioCodecContext  # noqa: PLC0415
 
     context = CodecContext.create(codec, "w")
     if not isinstance(context, AudioCodecContext):
         raise TypeError(f"{codec} is no codec of sound")
     context.sample_rate, context.bit_rate = RATE, BIT_RATE
-    context.layout, context.format = "mono", samples  # type: ignore[assignment] - PyAV takes names for both
+    context.layout, context.format = AudioLayout("mono"), AudioFormat(samples)
     frame = AudioFrame(format="s16", layout="mono", samples=len(speech.samples))
     frame.sample_rate, frame.pts = RATE, 0
     frame.planes[0].update(speech.samples.tobytes())

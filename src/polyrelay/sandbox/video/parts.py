@@ -13,7 +13,7 @@ def reply(kind: str, data: bytes, wanted: str) -> Reply:
     found = _RANGE.fullmatch(wanted)
     if found is None or found.groups() == ("", ""):
         return Reply(200, (("content-type", kind), _ACCEPTS), [data])
-    first, end = _span(*found.groups(), len(data))
+    first, end = _span(found[1], found[2], len(data))
     if first >= end:
         return Reply(416, (("content-range", f"bytes */{len(data)}"), _ACCEPTS), [])
     place = ("content-range", f"bytes {first}-{end - 1}/{len(data)}")

@@ -31,7 +31,7 @@ def decoded(file: bytes) -> tuple["array[int]", float]:
     """Samples at RATE, and how long they are, as FFmpeg plays them."""
     samples = array("h")
     resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
-    with av.open(io.BytesIO(file)) as container:
+    with av.open(io.BytesIO(file), "r") as container:
         for frame in container.decode(audio=0):
             for piece in resampler.resample(frame):
                 samples.frombytes(bytes(piece.planes[0])[: 2 * piece.samples])
