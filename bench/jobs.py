@@ -42,6 +42,7 @@ from polyrelay.routing.channel import Channel, Credential
 from polyrelay.service.bank import Enrolment
 from polyrelay.service.jobs.rota import Rota
 from polyrelay.service.jobs.works import Board, Works
+from polyrelay.service.line import Lines
 from polyrelay.service.pricing import Pin, Pricing
 from polyrelay.settings.jobs import JobSettings
 from polyrelay.state.clock import SystemClock
@@ -229,7 +230,7 @@ async def working(database: Database, port: int, most_polled: int) -> AsyncItera
         store=SqlJobStore(database), upstream=upstream, dialects={"suno_native": dialect},
         pricing=Pricing(TariffBook([TARIFF])), zones=ZoneInfo, records=NoRecords(), refuse=lambda *_: None,
         clock=SystemClock(), timers=loop, user_agent="polyrelay/bench", catalog=lambda: catalog,
-        settings=lambda: settings, keeper=lambda: KEEPER, recall=nobody, pause=asyncio.sleep,
+        settings=lambda: settings, keeper=lambda: KEEPER, recall=nobody, pause=asyncio.sleep, lines=Lines(),
     )  # fmt: skip
     board = Board(Rota(lambda: random.uniform(-1, 1)))
     poller = Poller(works, board)
