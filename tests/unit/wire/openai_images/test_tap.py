@@ -119,7 +119,7 @@ def test_an_event_may_be_as_long_as_an_image_of_the_largest_size_and_no_longer()
         assert tap.held_bytes == place
         assert tap.feed(whole[place:]) == whole
     with pytest.raises(sse.FrameTooLongError):
-        tap.feed(whole[:-2] + b"Q")
+        tap.feed(whole[:-2] + b"QQQ")
     tap = ImageTap(usage.asked(1, None, None, 0), None)
     with pytest.raises(sse.FrameTooLongError):
         tap.feed(event("partial_image", b64_json="Q" * (room + 1)))
