@@ -23,9 +23,9 @@ LEAST_BYTES_A_SECOND = 590
 """For a hold: AMR at its lowest, 4.75 kbit/s. Nobody sends speech in fewer."""
 
 USUAL_TEXT_BYTES_A_SECOND = 12
-"""Of UTF-8 that is read out, at the usual pace: so many letters (600 000 of Huckleberry Finn take 13 h 50 min by the
-price page of Amazon Polly), or four ideographs (newsreaders say 240 a minute or more). Other scripts have two or three
-bytes for a letter, and are said faster than that.
+"""Of UTF-8 that is read out, at the usual pace: so many letters (Unreal Speech's price list takes 750 characters for a
+minute, which is 12.5 a second; ElevenLabs' help page 10,000 for ten, 16.7), or four ideographs. Other scripts have two or
+three bytes for a letter, and are said faster than that.
 """
 
 BRISK_CHARACTERS_A_SECOND = 20
