@@ -205,6 +205,27 @@ def test_a_song_is_extended_and_put_together_by_who_made_it(speak: Callable[[str
     assert longer["history"][0]["id"] == first
 
 
+@pytest.mark.parametrize("upstream", UPSTREAMS)
+def test_nothing_is_made_of_a_clip_that_failed(
+    upstream: str, shop: RelayProcess, fresh: Vendor, speak: Callable[[str], Client]
+) -> None:
+    """Its other take is delivered and paid."""
+    fresh.script("broken", song="half")
+    client = speak("native")
+    whole, failed = finished(client, client.make(f"broken-{upstream}"))
+    assert (whole["status"], failed["status"]) == ("complete", "error")
+    before = spent(shop)
+    for made in (
+        client.http.post("/v1/suno/api/generate/concat/v2/", json={"clip_id": failed["id"]}),
+        client.http.post(
+            "/v1/suno/api/generate/v2/", json={"mv": f"broken-{upstream}", "continue_clip_id": failed["id"], **WORDS}
+        ),
+        client.apart(failed["id"]),
+    ):
+        assert (made.status_code, "nothing finished" in made.json()["detail"]) == (400, True)
+    assert spent(shop) == before
+
+
 @pytest.mark.parametrize("upstream", ABLE)
 @pytest.mark.parametrize("dialect", ABLE)
 def test_a_clip_is_taken_apart_by_who_made_it(
@@ -367,6 +388,10 @@ def test_wrong_input_is_refused_in_the_dialects_own_words(shop: RelayProcess, sp
     assert unknown.status_code == 404
     anonymous = httpx2.post(f"{shop.url}/suno/submit/music", json={"prompt": "x"}, trust_env=False)
     assert anonymous.status_code == 401
+    extended = client.http.post("/suno-api/api/extend_audio", json={})
+    assert (extended.status_code, "audio_id" in extended.json()["error"]) == (400, True)
+    for path in ("/suno/submit/music", "/suno/generate", "/v1/suno/api/generate/v2/", "/suno-api/api/concat"):
+        assert httpx2.post(shop.url + path, content=b"{", trust_env=False).status_code == 401
 
 
 def test_the_paths_of_sunoai_have_native_answers(shop: RelayProcess, speak: Callable[[str], Client]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from openai import BadRequestError, NotFoundError, OpenAI
+from openai import APIStatusError, BadRequestError, NotFoundError, OpenAI
 
 from support.processes import RelayProcess, Vendor, polyrelay, relay
 
@@ -134,6 +134,34 @@ def test_a_client_of_aitoearn_gets_a_link_to_what_openai_hands_out_by_name(
         assert httpx2.get(wrong, trust_env=False).status_code == 403
     sdk.videos.delete(f"video_{told['data']['id']}")
     assert httpx2.get(url, trust_env=False).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "code"),
+    [
+        (404, 502, "content_gone"),
+        (410, 502, "content_gone"),
+        (500, 502, "upstream_error"),
+        (503, 503, "upstream_unavailable"),
+        (429, 429, "upstream_rate_limited"),
+    ],
+)
+def test_a_film_that_is_not_handed_out(
+    status: int, told: int, code: str, sdk: OpenAI, shop: RelayProcess, fresh: Vendor
+) -> None:
+    """Only one that is gone will not come back; and it can be fetched when its upstream is well again."""
+    video = made(sdk, sdk.videos.create(prompt="a cat", model="sora-2", seconds="4").id)
+    fresh.script("/v1/videos/{id}/content", status=status)
+    with pytest.raises(APIStatusError) as refusal:
+        sdk.videos.download_content(video.id)
+    assert (refusal.value.status_code, refusal.value.code) == (told, code)
+    fresh.clear()
+    assert sdk.videos.download_content(video.id).read()[4:8] == b"ftyp"
+
+
+def test_a_key_is_asked_for_before_the_rest(shop: RelayProcess) -> None:
+    told = httpx2.post(shop.url + GENERATIONS, content=b"{", trust_env=False).json()
+    assert (told["code"], "X-Api-Key: YOUR_KEY" in told["message"]) == (19000, True)
 
 
 def test_a_form_with_a_picture(sdk: OpenAI) -> None:

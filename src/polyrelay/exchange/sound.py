@@ -24,8 +24,8 @@ LEAST_BYTES_A_SECOND = 590
 
 USUAL_TEXT_BYTES_A_SECOND = 12
 """Of UTF-8 that is read out, at the usual pace: so many letters (Unreal Speech's price list takes 750 characters for a
-minute, which is 12.5 a second; ElevenLabs' help page 10,000 for ten, 16.7), or four ideographs. Other scripts have two or
-three bytes for a letter, and are said faster than that.
+minute, which is 12.5 a second; ElevenLabs' help page 10,000 for ten, 16.7), or four ideographs. Other scripts have two
+or three bytes for a letter, and are said faster than that.
 """
 
 BRISK_CHARACTERS_A_SECOND = 20

@@ -37,24 +37,39 @@ class Admitted(msgspec.Struct, frozen=True, gc=False):
     asked_cost: bool
 
 
-def bearer(head: Head, *, basic: bool = False) -> str:
+def bearer(head: Head, *, basic: bool = False, key_header: bytes | None = None) -> str:
     """The client key of `authorization: Bearer <key>` (RFC 6750; the scheme in any case); where `basic` is allowed,
-    also of `authorization: Basic <anything:key in base64>` (RFC 7617).
+    also of `authorization: Basic <anything:key in base64>` (RFC 7617); else what stands in `key_header`, where clients
+    send it by itself.
 
     Raises `errors.Unauthenticated` with code `missing_api_key` or `invalid_api_key`.
     """
     found = head.get(b"authorization")
+    if found is None and key_header is not None:
+        return _alone(head.get(key_header), key_header.decode().title())
     if found is None:
-        raise errors.Unauthenticated(
-            "You did not provide an API key. Send it in the Authorization header: Authorization: Bearer YOUR_KEY",
-            code="missing_api_key",
-        )
+        raise _missing("Authorization: Bearer YOUR_KEY")
     scheme, _, token = found.partition(b" ")
     if basic and scheme.lower() == _BASIC:
         return _password(token.strip())
     if scheme.lower() != _SCHEME or not token.isascii():
         raise errors.Unauthenticated("The Authorization header must have the form: Bearer YOUR_KEY")
     return token.strip().decode("ascii")
+
+
+def _alone(found: bytes | None, name: str) -> str:
+    if found is None:
+        raise _missing(f"{name}: YOUR_KEY")
+    if not found.isascii():
+        raise errors.Unauthenticated(f"The {name} header must have the form: YOUR_KEY")
+    return found.strip().decode("ascii")
+
+
+def _missing(line: str) -> errors.Refusal:
+    name = line.partition(":")[0]
+    return errors.Unauthenticated(
+        f"You did not provide an API key. Send it in the {name} header: {line}", code="missing_api_key"
+    )
 
 
 def _password(token: bytes) -> str:
@@ -64,12 +79,14 @@ def _password(token: bytes) -> str:
         raise errors.Unauthenticated("HTTP Basic takes the API key as the password, whatever the user.") from None
 
 
-def principal(head: Head, peer: str, *, keys: Keys, now: float, basic: bool = False) -> Principal:
-    """The caller, allowed to call at all from `peer` at `now` (Unix seconds). `basic` is as in `bearer`.
+def principal(
+    head: Head, peer: str, *, keys: Keys, now: float, basic: bool = False, key_header: bytes | None = None
+) -> Principal:
+    """The caller, allowed to call at all from `peer` at `now` (Unix seconds). `basic` and `key_header` as in `bearer`.
 
     Raises `errors.Unauthenticated` or `errors.Forbidden`.
     """
-    holder = keys.find(bearer(head, basic=basic))
+    holder = keys.find(bearer(head, basic=basic, key_header=key_header))
     if holder is None:
         raise errors.Unauthenticated("Incorrect API key provided: no such key exists, or it was revoked.")
     policy.check_key(holder, peer=peer, now=now)

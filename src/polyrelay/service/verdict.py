@@ -22,8 +22,11 @@ _SLOW = frozenset({FaultKind.FIRST_BYTE, FaultKind.IDLE, FaultKind.TOTAL})
 
 def refusal(failures: Sequence[Failure]) -> errors.Refusal:
     """The answer after the last candidate failed; `failures` has at least one."""
-    last = failures[-1].fault
-    retry_after = _soonest(failures)
+    return failed(failures[-1].fault, _soonest(failures))
+
+
+def failed(last: Fault, retry_after: float | None) -> errors.Refusal:
+    """The answer after a fault that nobody else makes up for; `retry_after` is in seconds."""
     if last.status == _RATE_LIMITED:
         return errors.RateLimited(
             "The upstream provider is rate limiting this model; retry later.",

@@ -48,6 +48,16 @@ def test_what_is_no_bearer_key_is_refused(headers: Head, code: str) -> None:
     assert caught.value.code == code
 
 
+def test_a_key_may_stand_alone_in_a_header_of_its_own() -> None:
+    assert admit.bearer({b"x-api-key": b" pr-key"}, key_header=b"x-api-key") == "pr-key"
+    both = {b"x-api-key": b"one", b"authorization": b"Bearer other"}
+    assert admit.bearer(both, key_header=b"x-api-key") == "other"
+    with pytest.raises(errors.Unauthenticated, match="X-Api-Key: YOUR_KEY"):
+        admit.bearer({}, key_header=b"x-api-key")
+    with pytest.raises(errors.Unauthenticated, match="X-Api-Key"):
+        admit.bearer({b"x-api-key": b"k\xe9y"}, key_header=b"x-api-key")
+
+
 @pytest.mark.parametrize("user", ["", "me", "a b"])
 @pytest.mark.parametrize("scheme", ["Basic", "basic", "BASIC "])
 def test_a_password_may_be_the_key_where_that_is_allowed(user: str, scheme: str) -> None:

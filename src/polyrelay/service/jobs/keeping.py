@@ -5,14 +5,14 @@ from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
-from polyrelay.exchange.faults import Fault
+from polyrelay.exchange.faults import Fault, FaultKind
 from polyrelay.exchange.job import Upstreamed
 from polyrelay.jobs.job import Job
 from polyrelay.kernel import bounds, errors
 from polyrelay.providers import outbound
 from polyrelay.providers.outbound import OutboundRequest
 from polyrelay.routing.channel import Candidate
-from polyrelay.service import whole
+from polyrelay.service import verdict, whole
 from polyrelay.service.bank import BankAway
 from polyrelay.service.download import Download, DownloadFailed, Streamed
 from polyrelay.service.jobs.works import Works
@@ -26,6 +26,7 @@ DELETE_SECONDS = 20.0
 """How long an upstream may take to throw something away; its client does not wait for more."""
 
 _WHOLE, _PART, _BEHIND_THE_END = 200, 206, 416
+_GONE = (404, 410)
 _OF_PARTS = frozenset({b"content-range", b"accept-ranges"})
 _PASSED = _OF_PARTS | {b"content-type", b"content-length", b"content-disposition", b"etag", b"last-modified"}
 
@@ -48,9 +49,11 @@ class Keeping:
         download = Download(self._works.upstream, msgspec.structs.replace(request, headers=part))
         try:
             await download.begun()
-            return _streamed(download, (_WHOLE, _PART, _BEHIND_THE_END) if part else (_WHOLE,))
+            expected = (_WHOLE, _PART, _BEHIND_THE_END) if part else (_WHOLE,)
+            return _streamed(download, expected, self._works.clock.wall())
         except DownloadFailed as error:
-            raise errors.UpstreamBroken("The upstream provider did not hand the video out.") from error
+            download.close()
+            raise verdict.failed(error.fault, error.fault.retry_after) from error
         except BaseException:
             download.close()
             raise
@@ -86,11 +89,14 @@ class Keeping:
         return self._works.catalog().find(job.place.channel, job.place.credential)
 
 
-def _streamed(download: Download, expected: Collection[int]) -> Streamed:
-    """Raises `errors.UpstreamBroken` for another status than those."""
+def _streamed(download: Download, expected: Collection[int], now: float) -> Streamed:
+    """`now` is Unix seconds. Raises `errors.UpstreamFailure` for another status than those, and `DownloadFailed`."""
     status = download.status
-    if status not in expected:
+    if status in _GONE:
         raise errors.UpstreamBroken("The upstream provider does not have the video any more.", code="content_gone")
+    if status not in expected:
+        asked = verdict.retry_after(download.headers, now)
+        raise DownloadFailed(Fault(FaultKind.STATUS, status=status, retry_after=asked))
     headers = [pair for pair in download.headers if pair[0] in _PASSED]
     if status != _BEHIND_THE_END:
         return Streamed(status, headers, download.piece, download.close)

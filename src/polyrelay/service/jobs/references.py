@@ -9,7 +9,7 @@ import msgspec
 
 from polyrelay.exchange import names
 from polyrelay.exchange.job import Ask
-from polyrelay.exchange.music import Concat, MusicAsk, Song, Stems
+from polyrelay.exchange.music import ClipStatus, Concat, MusicAsk, Song, Stems
 from polyrelay.exchange.video import VideoAsk
 from polyrelay.jobs.job import Job, Kind
 from polyrelay.jobs.lifecycle import State
@@ -51,7 +51,7 @@ def outgoing(ask: Ask, reference: Named, source: Job | None) -> Ask:
     if source is None or source.upstreamed is None or source.state is not State.SUCCEEDED:
         raise unknown(reference.member)
     known = source.upstreamed.clips or source.upstreamed.ids
-    if reference.number >= len(known) or not _fits(ask, source):
+    if reference.number >= len(known) or not _fits(ask, source) or not _made(source, reference.number):
         raise unknown(reference.member)
     own = {names.clip(source.id, number): name for number, name in enumerate(known)}
     job = next(iter(source.upstreamed.ids), known[0])
@@ -79,7 +79,7 @@ def unknown(member: str) -> errors.Refusal:
 def elsewhere(member: str) -> errors.Refusal:
     """The refusal for a name whose maker does not offer what is asked for."""
     return errors.InvalidRequest(
-        "The upstream that made what has that id does not offer this here, and no other knows it.",
+        "The upstream that made what has that id does not offer this, or not by that model, and no other knows it.",
         code="not_offered",
         param=member,
     )
@@ -96,3 +96,11 @@ def _fits(ask: Ask, source: Job) -> bool:
     if isinstance(ask, VideoAsk):
         return source.kind is Kind.VIDEO
     return source.kind in _WITH_CLIPS and isinstance(source.result, Song)
+
+
+def _made(source: Job, number: int) -> bool:
+    """A song has succeeded, and is paid for, when one of its clips has; nothing can be built on the others."""
+    if not isinstance(source.result, Song):
+        return True
+    clips = source.result.clips
+    return number < len(clips) and clips[number].status is not ClipStatus.ERROR

@@ -154,6 +154,8 @@ def metadata(clip: Clip) -> dict[str, Any]:
         "concat_history": None,
         "refund_credits": None,
         "stream": True,
+        "infill": None,
+        "has_vocal": None,
         **clip.metadata,
         "tags": clip.tags,
         "negative_tags": clip.negative_tags,

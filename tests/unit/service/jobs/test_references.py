@@ -1,10 +1,13 @@
 """Asks that build on earlier jobs: whose name of what they carry, and to whom they may go."""
 
+from collections.abc import Callable
+
+import msgspec
 import pytest
 
 from polyrelay.exchange import names
 from polyrelay.exchange.job import Upstreamed
-from polyrelay.exchange.music import Concat, MusicAsk, Stems
+from polyrelay.exchange.music import Clip, ClipStatus, Concat, MusicAsk, Song, Stems
 from polyrelay.exchange.video import VideoAsk
 from polyrelay.jobs.job import Job
 from polyrelay.jobs.lifecycle import Event
@@ -73,6 +76,24 @@ def test_what_leads_nowhere_is_refused(ask: Concat | Stems | VideoAsk, source: J
     with pytest.raises(errors.InvalidRequest) as refusal:
         references.outgoing(ask, named, source)
     assert refusal.value.param == named.member
+
+
+@pytest.mark.parametrize("made", [1, 2])
+@pytest.mark.parametrize("of", [Concat, Stems, lambda clip: MusicAsk("v4", continue_clip=clip)])
+def test_nothing_is_built_on_a_clip_that_failed(made: int, of: Callable[[str], Concat | Stems | MusicAsk]) -> None:
+    """Beside one that did not: then the song has succeeded."""
+    clips = (Clip("up_1", ClipStatus.COMPLETE), Clip("up_2", ClipStatus.ERROR))[:made]
+    source = msgspec.structs.replace(SONG, result=Song(clips))
+    for number, whole in ((0, True), (1, False)):
+        ask = of(names.clip(px(1), number))
+        named = references.named(ask)
+        assert named is not None
+        if whole:
+            references.outgoing(ask, named, source)
+            continue
+        with pytest.raises(errors.InvalidRequest) as refusal:
+            references.outgoing(ask, named, source)
+        assert refusal.value.param == named.member
 
 
 def test_a_strange_name_is_refused_at_once() -> None:

@@ -80,7 +80,7 @@ def test_native_clips_have_every_member() -> None:
     assert set(clip) == set(listed.split())
     inner = (
         "tags negative_tags prompt gpt_description_prompt audio_prompt_id history concat_history type duration"
-        " refund_credits stream error_type error_message"
+        " refund_credits stream infill has_vocal error_type error_message"
     )
     assert set(clip["metadata"]) == set(inner.split())
     assert (clip["user_id"], clip["display_name"], clip["handle"]) == ("", "", "")

@@ -9,14 +9,13 @@ from polyrelay.service.jobs.surfaces.visit import Route, Visit
 from polyrelay.wire.answers import Answer
 from polyrelay.wire.videos.aitoearn import surface
 
-KEY_HEADER = b"x-api-key"
-"""Where its clients send their key (WIRE 1.7)."""
-
 
 class AiToEarnVideos:
     """Implements `visit.Surface`."""
 
     prefixes = ("/api/ai/video/generations",)
+    key_header: bytes | None = b"x-api-key"
+    """WIRE 1.7."""
 
     def __init__(self, reception: Reception) -> None:
         self._reception = reception
@@ -30,25 +29,19 @@ class AiToEarnVideos:
         """See `visit.Surface`."""
         return surface.refuse(refusal, self._reception.now_ms(), visit.slip.shown)
 
-    async def _create(self, visit: Visit) -> Answer:
+    async def _create(self, visit: Visit, holder: Principal) -> Answer:
         asked = surface.read_create(visit.body)
-        holder = self._principal(visit)
         order = Order("aitoearn_videos", asked.ask, asked.ask.model, demand(asked.ask), asked.hook)
         job = await self._reception.submit(visit, holder, order)
         return surface.submitted((await self._reception.videos(holder, [job]))[0], visit.slip.shown)
 
-    async def _one(self, visit: Visit) -> Answer:
-        holder = self._principal(visit)
+    async def _one(self, visit: Visit, holder: Principal) -> Answer:
         job = await self._reception.job(holder, visit.names["id"], VIDEOS, what="task")
         return surface.one((await self._reception.videos(holder, [job]))[0], visit.slip.shown)
 
-    async def _list(self, visit: Visit) -> Answer:
+    async def _list(self, visit: Visit, holder: Principal) -> Answer:
         page = surface.read_list(visit.query)
-        holder = self._principal(visit)
         wanted = Wanted(page.size, offset=(page.number - 1) * page.size, kinds=VIDEOS)
         found = await self._reception.newest(holder, wanted)
         total = await self._reception.count(holder, VIDEOS)
         return surface.listed(await self._reception.videos(holder, found), page, total, visit.slip.shown)
-
-    def _principal(self, visit: Visit) -> Principal:
-        return self._reception.principal(visit, key_header=KEY_HEADER)

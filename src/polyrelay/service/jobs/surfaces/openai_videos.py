@@ -32,6 +32,7 @@ class OpenAIVideos:
     """Implements `visit.Surface`."""
 
     prefixes = ("/v1/videos",)
+    key_header: bytes | None = None
 
     def __init__(self, reception: Reception, keeping: Keeping, kept: Kept) -> None:
         self._reception = reception
@@ -51,12 +52,11 @@ class OpenAIVideos:
         del visit
         return surface.refuse(refusal)
 
-    async def _create(self, visit: Visit) -> Answer:
+    async def _create(self, visit: Visit, holder: Principal) -> Answer:
         given, written = _members(visit)
-        return await self._submit(visit, self._reception.principal(visit), surface.read_create(given, written=written))
+        return await self._submit(visit, holder, surface.read_create(given, written=written))
 
-    async def _remix(self, visit: Visit) -> Answer:
-        holder = self._reception.principal(visit)
+    async def _remix(self, visit: Visit, holder: Principal) -> Answer:
         source = await self._job(visit, holder)
         given, _ = _members(visit)
         return await self._submit(visit, holder, surface.read_remix(given, _ask(source), source.id))
@@ -65,13 +65,11 @@ class OpenAIVideos:
         order = Order("openai_videos", asked.ask, asked.ask.model, demand(asked.ask), asked.hook)
         return await self._shown(holder, await self._reception.submit(visit, holder, order))
 
-    async def _one(self, visit: Visit) -> Answer:
-        holder = self._reception.principal(visit)
+    async def _one(self, visit: Visit, holder: Principal) -> Answer:
         return await self._shown(holder, await self._job(visit, holder))
 
-    async def _list(self, visit: Visit) -> Answer:
+    async def _list(self, visit: Visit, holder: Principal) -> Answer:
         page = surface.read_list(visit.query)
-        holder = self._reception.principal(visit)
         wanted = Wanted(
             page.limit + 1,
             before=ExchangeId(page.after) if page.after else None,
@@ -82,19 +80,18 @@ class OpenAIVideos:
         views = await self._reception.videos(holder, found[: page.limit])
         return surface.listed(views, more=len(found) > page.limit)
 
-    async def _delete(self, visit: Visit) -> Answer:
+    async def _delete(self, visit: Visit, holder: Principal) -> Answer:
         """Gone for its client at once; its upstream is told too, where it keeps videos."""
-        holder = self._reception.principal(visit)
         job = await self._job(visit, holder)
         if not job.state.over:
             raise errors.InvalidRequest("A video that is being made cannot be deleted.", code="video_in_progress")
         await self._keeping.forget(job)
         return surface.deleted(job.id)
 
-    async def _content(self, visit: Visit) -> Given:
+    async def _content(self, visit: Visit, holder: Principal) -> Given:
         """The file, or a part of it: the relay's own, its upstream's, or where else it is."""
         variant = surface.read_variant(visit.query)
-        job = await self._job(visit, self._reception.principal(visit))
+        job = await self._job(visit, holder)
         if job.state is not State.SUCCEEDED:
             raise errors.NotFound("The video is not there (yet): see its status.", code="video_not_ready", param="id")
         exhibit = await self._kept(job, variant)
@@ -103,7 +100,7 @@ class OpenAIVideos:
         streamed = await self._keeping.content(job, variant, visit.head)
         if streamed is not None:
             return streamed
-        view = (await self._reception.videos(self._reception.principal(visit), [job]))[0]
+        view = (await self._reception.videos(holder, [job]))[0]
         url = None if view.result is None or variant != "video" else view.content_url or view.result.url
         if url is None:
             raise errors.NotFound(f"There is no {variant} of this video.", code="not_found", param="variant")

@@ -63,16 +63,13 @@ class Reception:
         self._desk = desk
         self._shown = shown
 
-    def principal(self, visit: Visit, *, key_header: bytes | None = None) -> Principal:
+    def principal(self, visit: Visit, key_header: bytes | None) -> Principal:
         """Who asks: by `authorization`, or by `key_header` where clients of a surface send their key in that.
 
         Raises `errors.Unauthenticated`, `errors.Forbidden`.
         """
         world = self._relay.world
-        head: Head = visit.head
-        if key_header is not None and b"authorization" not in head and key_header in head:
-            head = {b"authorization": b"Bearer " + head[key_header]}
-        return admit.principal(head, visit.peer, keys=world.keys, now=world.clock.wall())
+        return admit.principal(visit.head, visit.peer, keys=world.keys, now=world.clock.wall(), key_header=key_header)
 
     async def submit(self, visit: Visit, holder: Principal, order: Order) -> Job:
         """Take a job on. Raises `errors.Refusal`."""

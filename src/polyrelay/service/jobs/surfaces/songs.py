@@ -40,17 +40,18 @@ Read = Callable[[bytes], Submission]
 class Songs:
     """Takes songs on and shows them. `name` is the surface's in the books."""
 
+    key_header: bytes | None = None
+
     def __init__(self, name: str, reception: Reception, inquiry: Inquiry, allowance: Allowance) -> None:
         self.name = name
         self.reception = reception
         self.inquiry = inquiry
         self._allowance = allowance
 
-    async def take_on(self, visit: Visit, asked: Submission) -> tuple[Principal, Job]:
-        """Who asked, and the job that it became. Raises `errors.Refusal`."""
-        holder = self.reception.principal(visit)
+    async def take_on(self, visit: Visit, holder: Principal, asked: Submission) -> Job:
+        """The job that it became. Raises `errors.Refusal`."""
         order = Order(self.name, asked.ask, model_of(asked), Demand(tasks=1), asked.hook)
-        return holder, await self.reception.submit(visit, holder, order)
+        return await self.reception.submit(visit, holder, order)
 
     async def page(self, holder: Principal, query: FeedQuery) -> list[JobView]:
         """The songs with the clips that are asked for, or a page of the newest. Raises `errors.Refusal`."""
@@ -61,23 +62,21 @@ class Songs:
             found = await self.reception.newest(holder, Wanted(size, kinds=SONGS, offset=query.page * size))
         return await self.reception.songs(holder, found)
 
-    async def one(self, visit: Visit, name: str, kinds: tuple[Kind, ...], what: str) -> JobView:
+    async def one(self, holder: Principal, name: str, kinds: tuple[Kind, ...], what: str) -> JobView:
         """The job that `name` is of. Raises `errors.NotFound`."""
-        holder = self.reception.principal(visit)
         return await self.reception.song(holder, await self.reception.job(holder, name, kinds, what=what))
 
-    async def aligned(self, visit: Visit, name: str) -> Sequence[AlignedWord]:
+    async def aligned(self, visit: Visit, holder: Principal, name: str) -> Sequence[AlignedWord]:
         """When each word of the clip called `name` is sung. Raises `errors.Refusal`."""
-        holder = self.reception.principal(visit)
         job = await self.reception.job(holder, name, SONGS, what="clip")
         shown = await self.reception.song(holder, job)
         number = view.alignable(shown, name)
         with self.reception.admitted(visit, holder, job.model):
             return view.aligned(shown, await self.inquiry.aligned(job, number))
 
-    async def left(self, visit: Visit) -> Credits:
+    async def left(self, holder: Principal) -> Credits:
         """What the key may still spend. Raises `errors.Refusal`."""
-        left, used = await self._allowance(self.reception.principal(visit))
+        left, used = await self._allowance(holder)
         return Credits(left / CENT, used / CENT)
 
 

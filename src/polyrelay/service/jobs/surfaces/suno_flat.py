@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from polyrelay.access.principal import Principal
 from polyrelay.exchange.job import Stage
 from polyrelay.kernel.errors import Refusal, UpstreamSlow
 from polyrelay.service.jobs.inquiry import Inquiry
@@ -39,49 +40,48 @@ class SunoFlat(Songs):
         del visit
         return surface.refuse(refusal)
 
-    async def _submit(self, read: Read, visit: Visit) -> Answer:
+    async def _submit(self, read: Read, visit: Visit, holder: Principal) -> Answer:
         asked = read(visit.body)
-        holder, job = await self.take_on(visit, asked)
+        job = await self.take_on(visit, holder, asked)
         if asked.wait:
             job = await self.reception.settled(holder, job, surface.heard, surface.WAIT_SECONDS)
         return surface.submitted(await self.reception.song(holder, job))
 
-    async def _lyrics(self, visit: Visit) -> Answer:
+    async def _lyrics(self, visit: Visit, holder: Principal) -> Answer:
         """Answered when they are written: clients of this dialect cannot ask for them later."""
-        holder, job = await self.take_on(visit, surface.read_lyrics(visit.body))
+        job = await self.take_on(visit, holder, surface.read_lyrics(visit.body))
         job = await self.reception.settled(holder, job, lambda view: view.stage.over, surface.WAIT_SECONDS)
         if stage(job) not in (Stage.SUCCEEDED, Stage.FAILED):
             raise UpstreamSlow(f"The lyrics are not written yet; ask for task {job.id} at /suno/fetch/{job.id}.")
         return surface.lyrics(await self.reception.song(holder, job))
 
-    async def _chat(self, visit: Visit) -> Answer:
+    async def _chat(self, visit: Visit, holder: Principal) -> Answer:
         """Answered when the song can be heard. One that takes longer is made, and paid, all the same."""
-        holder, job = await self.take_on(visit, chat.read(visit.body))
+        job = await self.take_on(visit, holder, chat.read(visit.body))
         job = await self.reception.settled(holder, job, surface.heard, surface.WAIT_SECONDS)
         told = chat.told(await self.reception.song(holder, job))
         if told is None:
             raise UpstreamSlow(f"The song cannot be heard yet; ask for it at /suno-api/api/get?ids={job.id}.")
         return told
 
-    async def _get(self, visit: Visit) -> Answer:
+    async def _get(self, visit: Visit, holder: Principal) -> Answer:
         query = surface.read_get(visit.query)
-        holder = self.reception.principal(visit)
         return surface.songs(await self.page(holder, query), query.ids)
 
-    async def _clip(self, visit: Visit) -> Answer:
+    async def _clip(self, visit: Visit, holder: Principal) -> Answer:
         name = surface.read_clip(visit.query)
-        return surface.clip(await self.one(visit, name, SONGS, "clip"), name)
+        return surface.clip(await self.one(holder, name, SONGS, "clip"), name)
 
-    async def _aligned(self, visit: Visit) -> Answer:
-        return surface.aligned(await self.aligned(visit, surface.read_aligned(visit.query)))
+    async def _aligned(self, visit: Visit, holder: Principal) -> Answer:
+        return surface.aligned(await self.aligned(visit, holder, surface.read_aligned(visit.query)))
 
-    async def _persona(self, visit: Visit) -> Answer:
+    async def _persona(self, visit: Visit, holder: Principal) -> Answer:
         """Anybody may ask for one, whoever has it: of those that may make songs of the model."""
         query = surface.read_persona(visit.query)
-        holder = self.reception.principal(visit)
         with self.reception.admitted(visit, holder, query.model):
             candidates = self.reception.candidates(visit, query.model)
             return surface.persona(await self.inquiry.persona(candidates, query))
 
-    async def _limit(self, visit: Visit) -> Answer:
-        return surface.limit(await self.left(visit))
+    async def _limit(self, visit: Visit, holder: Principal) -> Answer:
+        del visit
+        return surface.limit(await self.left(holder))

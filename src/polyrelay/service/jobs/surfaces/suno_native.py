@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 
+from polyrelay.access.principal import Principal
 from polyrelay.kernel.errors import Refusal
 from polyrelay.service.jobs.inquiry import Inquiry
 from polyrelay.service.jobs.surfaces.reception import Reception
@@ -41,38 +42,37 @@ class SunoNative(Songs):
             Route("GET", "/billing/info/?", self._billing),
         )
 
-    async def _submit(self, read: Read, visit: Visit) -> Answer:
-        holder, job = await self.take_on(visit, read(visit.body))
+    async def _submit(self, read: Read, visit: Visit, holder: Principal) -> Answer:
+        job = await self.take_on(visit, holder, read(visit.body))
         return surface.submitted(await self.reception.song(holder, job))
 
-    async def _stems(self, visit: Visit) -> Answer:
-        return await self._submit(lambda body: surface.read_stems(body, visit.names["id"]), visit)
+    async def _stems(self, visit: Visit, holder: Principal) -> Answer:
+        return await self._submit(lambda body: surface.read_stems(body, visit.names["id"]), visit, holder)
 
-    async def _feed(self, visit: Visit) -> Answer:
-        return await self._fed(visit, surface.read_feed(visit.query))
+    async def _feed(self, visit: Visit, holder: Principal) -> Answer:
+        return await self._fed(holder, surface.read_feed(visit.query))
 
-    async def _fed(self, visit: Visit, query: FeedQuery) -> Answer:
-        holder = self.reception.principal(visit)
+    async def _fed(self, holder: Principal, query: FeedQuery) -> Answer:
         return surface.feed(await self.page(holder, query), query.ids)
 
-    async def _feed_v2(self, visit: Visit) -> Answer:
+    async def _feed_v2(self, visit: Visit, holder: Principal) -> Answer:
         query = surface.read_feed(visit.query)
-        holder = self.reception.principal(visit)
         total = 0 if query.ids else CLIPS_PER_SONG * await self.reception.count(holder, SONGS)
         return surface.feed_v2(await self.page(holder, query), query, total)
 
-    async def _clip(self, visit: Visit) -> Answer:
+    async def _clip(self, visit: Visit, holder: Principal) -> Answer:
         name = visit.names["id"]
-        return surface.clip(await self.one(visit, name, SONGS, "clip"), name)
+        return surface.clip(await self.one(holder, name, SONGS, "clip"), name)
 
-    async def _lyrics(self, visit: Visit) -> Answer:
-        return surface.lyrics(await self.one(visit, visit.names["id"], LYRICS, "lyrics"))
+    async def _lyrics(self, visit: Visit, holder: Principal) -> Answer:
+        return surface.lyrics(await self.one(holder, visit.names["id"], LYRICS, "lyrics"))
 
-    async def _aligned(self, visit: Visit) -> Answer:
-        return surface.aligned(await self.aligned(visit, visit.names["id"]))
+    async def _aligned(self, visit: Visit, holder: Principal) -> Answer:
+        return surface.aligned(await self.aligned(visit, holder, visit.names["id"]))
 
-    async def _billing(self, visit: Visit) -> Answer:
-        return surface.billing(await self.left(visit))
+    async def _billing(self, visit: Visit, holder: Principal) -> Answer:
+        del visit
+        return surface.billing(await self.left(holder))
 
 
 class SunoPlain(SunoNative):
@@ -94,8 +94,9 @@ class SunoPlain(SunoNative):
             Route("GET", "/get_credits/?", self._credits),
         )
 
-    async def _feed_of(self, visit: Visit) -> Answer:
-        return await self._fed(visit, surface.read_feed_of(visit.names["ids"]))
+    async def _feed_of(self, visit: Visit, holder: Principal) -> Answer:
+        return await self._fed(holder, surface.read_feed_of(visit.names["ids"]))
 
-    async def _credits(self, visit: Visit) -> Answer:
-        return surface.limit(await self.left(visit))
+    async def _credits(self, visit: Visit, holder: Principal) -> Answer:
+        del visit
+        return surface.limit(await self.left(holder))

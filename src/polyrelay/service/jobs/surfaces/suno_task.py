@@ -1,5 +1,6 @@
 """Songs as tasks, in the envelope that new-api's clients know."""
 
+from polyrelay.access.principal import Principal
 from polyrelay.kernel.errors import Refusal
 from polyrelay.service.jobs.inquiry import Inquiry
 from polyrelay.service.jobs.surfaces.reception import Reception
@@ -28,18 +29,18 @@ class SunoTask(Songs):
         del visit
         return surface.refuse(refusal)
 
-    async def _submit(self, visit: Visit) -> Answer:
-        holder, job = await self.take_on(visit, surface.read_submit(visit.names["action"], visit.body))
+    async def _submit(self, visit: Visit, holder: Principal) -> Answer:
+        job = await self.take_on(visit, holder, surface.read_submit(visit.names["action"], visit.body))
         return surface.submitted(await self.reception.song(holder, job))
 
-    async def _fetch(self, visit: Visit) -> Answer:
+    async def _fetch(self, visit: Visit, holder: Principal) -> Answer:
         asked = surface.read_fetch(visit.body)
-        holder = self.reception.principal(visit)
         found = await self.reception.jobs(holder, asked.ids, ALL)
         return surface.fetched(await self.reception.songs(holder, found), asked)
 
-    async def _fetch_one(self, visit: Visit) -> Answer:
-        return surface.fetched_one(await self.one(visit, visit.names["id"], ALL, "task"))
+    async def _fetch_one(self, visit: Visit, holder: Principal) -> Answer:
+        return surface.fetched_one(await self.one(holder, visit.names["id"], ALL, "task"))
 
-    async def _account(self, visit: Visit) -> Answer:
-        return surface.account(await self.left(visit), self.reception.now_ms() // 1000)
+    async def _account(self, visit: Visit, holder: Principal) -> Answer:
+        del visit
+        return surface.account(await self.left(holder), self.reception.now_ms() // 1000)

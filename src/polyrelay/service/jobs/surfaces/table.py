@@ -51,7 +51,8 @@ class JobSurfaces:
     async def _answered(self, surface: Surface, visit: Visit, rest: str) -> Given:
         try:
             route, names = visits.find(surface, visit.method, rest)
-            return await route.handle(msgspec.structs.replace(visit, names=names))
+            holder = self._reception.principal(visit, surface.key_header)
+            return await route.handle(msgspec.structs.replace(visit, names=names), holder)
         except Refusal as refusal:
             return surface.refuse(refusal, visit)
         except Exception:  # border: a defect costs one request, in its surface's words

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from polyrelay.access.principal import Principal
 from polyrelay.kernel import errors
 from polyrelay.kernel.errors import Refusal
 from polyrelay.service.answers import Slip
@@ -35,7 +36,8 @@ class Visit(msgspec.Struct, frozen=True):
 Given = Answer | Streamed | Lent
 """What a visit gets: an answer, one that comes piece by piece, or a thing that the relay keeps."""
 
-Handler = Callable[[Visit], Awaitable[Given]]
+Handler = Callable[[Visit, Principal], Awaitable[Given]]
+"""Answers the one whose key a visit carries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,11 @@ class Surface(Protocol):
     @property
     def prefixes(self) -> Sequence[str]:
         """What its paths begin with, without a slash at the end."""
+        ...
+
+    @property
+    def key_header(self) -> bytes | None:
+        """Where its clients may send their key instead of in `authorization`."""
         ...
 
     @property

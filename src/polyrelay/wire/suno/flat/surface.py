@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from polyrelay.exchange.job import Stage
-from polyrelay.exchange.music import AlignedWord, Clip, ClipStatus, Concat, MusicAsk, Stems
+from polyrelay.exchange.music import AlignedWord, Clip, ClipStatus, Concat, Stems
 from polyrelay.kernel.errors import InsufficientQuota, Refusal
 from polyrelay.wire import answers, forms
 from polyrelay.wire.answers import Answer
@@ -51,10 +51,10 @@ def read_custom(body: bytes) -> Submission:
 
 def read_extend(body: bytes) -> Submission:
     """More of a clip. Raises `errors.InvalidRequest`."""
-    asked = requests.music(forms.json(body), DEFAULT_MODEL)
-    if isinstance(asked.ask, MusicAsk) and asked.ask.continue_clip is None:
+    given = forms.json(body)
+    if not (given.get("audio_id") or given.get("continue_clip_id")):
         raise forms.missing("audio_id")
-    return asked
+    return requests.music(given, DEFAULT_MODEL)
 
 
 def read_concat(body: bytes) -> Submission:
