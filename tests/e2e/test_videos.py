@@ -159,6 +159,17 @@ def test_a_film_that_is_not_handed_out(
     assert sdk.videos.download_content(video.id).read()[4:8] == b"ftyp"
 
 
+@pytest.mark.parametrize(("fault", "code"), [({"html": True}, "upstream_error"), ({"empty": "body"}, "upstream_error")])
+def test_what_is_no_film_is_not_handed_out(
+    fault: dict[str, Any], code: str, sdk: OpenAI, shop: RelayProcess, fresh: Vendor
+) -> None:
+    video = made(sdk, sdk.videos.create(prompt="a cat", model="sora-2", seconds="4").id)
+    fresh.script("GET /v1/videos/{id}/content", **fault)
+    with pytest.raises(APIStatusError) as refusal:
+        sdk.videos.download_content(video.id)
+    assert (refusal.value.status_code, refusal.value.code) == (502, code)
+
+
 def test_a_key_is_asked_for_before_the_rest(shop: RelayProcess) -> None:
     told = httpx2.post(shop.url + GENERATIONS, content=b"{", trust_env=False).json()
     assert (told["code"], "X-Api-Key: YOUR_KEY" in told["message"]) == (19000, True)
@@ -205,6 +216,9 @@ def test_wrong_input_is_refused_in_each_clients_words(sdk: OpenAI, tasks: httpx2
     assert tasks.get(f"{GENERATIONS}/nothing").json()["code"] == 12302
     with pytest.raises(NotFoundError):
         sdk.videos.retrieve("video_nothing")
+    with pytest.raises(BadRequestError) as stale:
+        sdk.videos.list(after="video_nothing")
+    assert stale.value.param == "after"
 
 
 def test_the_books_are_sound(shop: RelayProcess) -> None:

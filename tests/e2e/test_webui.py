@@ -254,7 +254,7 @@ def test_who_leaves_pays_for_what_cannot_be_stopped(served: RelayProcess, card: 
     ("path", "body", "param"),
     [
         ("/v1/sdapi/v1/txt2img", {"steps": 151}, "steps"),
-        ("/sdapi/v1/txt2img", {"width": "512"}, "width"),
+        ("/sdapi/v1/txt2img", {"width": "4096"}, "width"),
         ("/sdapi/v1/txt2img", {"override_settings": {"outdir_samples": "x"}}, "override_settings.outdir_samples"),
         ("/sdapi/v1/img2img", {"init_images": ["http://169.254.169.254/latest"]}, "init_images[0]"),
         (
@@ -392,7 +392,8 @@ def test_lists(served: RelayProcess, card: Vendor) -> None:
     for _ in range(5):
         assert get("/v1/sdapi/v1/progress?model=sdxl").json()["current_image"] is None
     assert len([each for each in card.requests() if "progress" in each["path"]]) == 1
-    assert get("/sdapi/v1/options").status_code == 404
+    assert get("/sdapi/v1/options").json()["sd_model_checkpoint"] == "stable-diffusion"
+    assert post(served, "/sdapi/v1/options", sd_model_checkpoint="sdxl").status_code == 405
     assert post(served, "/sdapi/v1/interrupt").status_code == 404
     assert http.get(f"{served.url}/sdapi/v1/samplers").status_code == 401
 

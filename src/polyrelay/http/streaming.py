@@ -25,6 +25,7 @@ async def stream(
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
     except PolyrelayError as error:
         # Left unfinished, which uvicorn turns into a cut: the client sees that it is not whole.
-        logger.warning("an answer broke off: %s", error)
+        name = dict(headers).get(b"x-request-id", b"without an id").decode("latin-1")
+        logger.warning("answer %s broke off: %s", name, error)
     finally:
         answer.close()

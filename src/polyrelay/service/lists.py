@@ -3,12 +3,13 @@ their calls, since the rest of them administers the upstream.
 
 A list is free of charge and counts as a request against limits. It comes from a channel that the key may use, past
 the line of those who wait for images, and is kept for a moment, so that whoever polls cannot keep an upstream from its
-work. `sd-models` are the relay's own models, under the names that requests may use.
+work. `sd-models` are the relay's own models, under the names that requests may use, and `options` name one of them: by
+these two many clients find out whether a server is there.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
@@ -52,7 +53,7 @@ _OK = 200
 _JSON = (b"content-type", b"application/json")
 _PREFIX = "/v1"
 _READ = ("GET", "HEAD")
-_SD_MODELS = "sd-models"
+_SD_MODELS, _OPTIONS = "sd-models", "options"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ _FAMILIES = (
         sdwebui_lists.cleaned,
         sdwebui.UNNAMED,
         ("txt2img", "img2img"),
-        (_SD_MODELS,),
+        (_SD_MODELS, _OPTIONS),
     ),
     Family(
         "/reactor/",
@@ -138,17 +139,15 @@ class ReadOnlyLists:
         if name not in family.paths and name not in family.own:
             raise family.refuse(path)
         if method not in _READ:
-            raise errors.MethodNotAllowed(
-                f"{method} is not allowed here; use GET.", headers=((b"allow", b"GET, HEAD"),)
-            )
+            raise _not_allowed(method, name)
         snapshot = self._relay.snapshot
         served = list(_served(snapshot, family, holder, _model(query)))
         if not served:
             raise model_not_found(_model(query) or family.usual)
         lease = world.limits.take(holder, 0, served[0][0])
         try:
-            if name == _SD_MODELS:
-                body = sdwebui_lists.models(_usable(snapshot, family, holder))
+            if name in family.own:
+                body = _OWN[name](_usable(snapshot, family, holder))
             else:
                 body = await self._fetched(family, name, [endpoint for _, endpoint in served])
         finally:
@@ -178,6 +177,21 @@ class ReadOnlyLists:
             coming = whole.fetch(world.upstream, world.timers, endpoint.get(path), LIST_BYTES, PATIENCE_SECONDS)
             kept = self._kept[key] = _Kept(asyncio.ensure_future(coming), now)
         return await asyncio.shield(kept.coming)
+
+
+def _options(usable: Sequence[str]) -> bytes:
+    return sdwebui_lists.options(sdwebui.UNNAMED if sdwebui.UNNAMED in usable else usable[0])
+
+
+_OWN: Mapping[str, Callable[[Sequence[str]], bytes]] = {_SD_MODELS: sdwebui_lists.models, _OPTIONS: _options}
+"""Made of the models that the key may use; there is one at least."""
+
+
+def _not_allowed(method: str, name: str) -> errors.Refusal:
+    why = "use GET."
+    if name == _OPTIONS:
+        why = "what a request needs it sets itself, as 'model' and 'override_settings'."
+    return errors.MethodNotAllowed(f"{method} is not allowed here; {why}", headers=((b"allow", b"GET, HEAD"),))
 
 
 def _usable(snapshot: Snapshot, family: Family, holder: Principal) -> list[str]:

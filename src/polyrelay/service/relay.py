@@ -100,7 +100,7 @@ class Relay:
         policy.check_model(holder, call.model)
         candidates = snapshot.candidates(call.model, request.operations, hash(slip.exchange))
         if not candidates:
-            raise model_not_found(call.model)
+            raise model_not_found(call.model) if not snapshot.catalog.tiers(call.model) else _unsupported(call.model)
         passed = outbound.passed(head)
         lease = admit.lease(holder, call, world.limits)
         admitted = Admitted(surface, slip, holder, request, lease, candidates, passed, answers.asks_cost(head))
@@ -142,5 +142,13 @@ def model_not_found(model: str) -> errors.NotFound:
     return errors.NotFound(
         f"The model `{model[:128]}` does not exist or you do not have access to it.",
         code="model_not_found",
+        param="model",
+    )
+
+
+def _unsupported(model: str) -> errors.InvalidRequest:
+    return errors.InvalidRequest(
+        f"No channel of the model `{model[:128]}` can be asked for this call, or not with these fields.",
+        code="unsupported",
         param="model",
     )

@@ -95,7 +95,16 @@ def explained(charge: Charge) -> list[tuple[str, str]]:
         found.append(("written off", charge.write_off))
     found.append(("charged", charge.amount or "nothing"))
     found.append(("held before", charge.held))
-    found.append(("usage", "estimated" if charge.estimated else "as the upstream states it"))
+    found.append(("usage", _source(charge)))
     if charge.indeterminate:
         found.append(("indeterminate", "its worker died before it ended: charged at most its hold"))
     return found
+
+
+def _source(charge: Charge) -> str:
+    """Where its usage is from."""
+    if charge.amount is None:
+        return "none"
+    if charge.estimated:
+        return "estimated"
+    return "as the upstream states it" if charge.lines is not None else "nothing that has a price was stated"

@@ -22,6 +22,8 @@ def of_body(body: bytes, known: Collection[str]) -> dict[str, Span]:
 
 def within(text: bytes, path: str, known: Collection[str] = ()) -> dict[str, Span]:
     """Members of the object `text`, which is at `path`; spans are relative to it. Raises `errors.InvalidRequest`."""
+    if not text.lstrip().startswith(b"{"):
+        raise InvalidRequest(f"Invalid type for '{path}': expected an object.", code="invalid_type", param=path)
     try:
         spans = members.scan(text)
     except UnreadableError as error:

@@ -268,4 +268,6 @@ def test_refusals_of_asr_are_its_own() -> None:
     _, page = transcribe(stage, surface="asr", query=b"output=xml")
     assert (page.status, page.json["detail"][0]["loc"]) == (422, ["query", "output"])
     _, page = transcribe(stage, surface="detect_language", query=b"model=m")
+    assert (page.status, page.json["detail"][0]["loc"][-1]) == (422, "model")
+    _, page = transcribe(stage, surface="detect_language", query=b"model=none")
     assert (page.status, type(page.json["detail"])) == (404, str)

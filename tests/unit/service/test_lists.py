@@ -98,6 +98,29 @@ def test_models_are_the_relays_own() -> None:
     assert reader.asked == []
 
 
+@pytest.mark.parametrize(
+    ("models", "offered", "checkpoint"),
+    [
+        (("sdxl",), ("sd15", "sdxl"), "sdxl"),
+        (("*",), ("a", "stable-diffusion"), "stable-diffusion"),
+        (("a",), ("a", "stable-diffusion"), "a"),
+    ],
+)
+def test_options_name_what_a_request_gets_that_names_none(
+    models: tuple[str, ...], offered: tuple[str, ...], checkpoint: str
+) -> None:
+    reader = Reader(holder=replace(HOLDER, models=models))
+    catalog = Catalog((channel("one", "sdwebui", dict.fromkeys(offered, "x")),))
+    reader.stage.relay.snapshot = world.snapshot(Settings(), catalog, "polyrelay/test")
+    status, told = reader.read("/sdapi/v1/options")
+    assert (status, told["sd_model_checkpoint"], told["sd_checkpoint_hash"]) == (200, checkpoint, "")
+    assert reader.asked == []
+
+
+def test_nobody_changes_options() -> None:
+    assert "override_settings" in Reader().read("/sdapi/v1/options", "", "POST")[1]["detail"]
+
+
 def test_reactors_lists() -> None:
     reader = Reader(told({"facemodels": ["elena.safetensors"]}))
     assert reader.read("/v1/reactor/facemodels") == (200, {"facemodels": ["elena.safetensors"]})
@@ -107,8 +130,8 @@ def test_reactors_lists() -> None:
 @pytest.mark.parametrize(
     ("path", "query", "method", "status", "code"),
     [
-        ("/sdapi/v1/options", "", "GET", 404, "unknown_url"),
-        ("/sdapi/v1/options", "", "POST", 404, "unknown_url"),
+        ("/sdapi/v1/cmd-flags", "", "GET", 404, "unknown_url"),
+        ("/sdapi/v1/options", "", "POST", 405, "method_not_allowed"),
         ("/v1/sdapi/v1/interrupt", "", "POST", 404, "unknown_url"),
         ("/sdapi/v2/samplers", "", "GET", 404, "unknown_url"),
         ("/sdapi/", "", "GET", 404, "unknown_url"),
@@ -126,7 +149,7 @@ def test_the_rest_is_not_offered(path: str, query: str, method: str, status: int
 
 
 def test_what_is_offered_is_said() -> None:
-    _, body = Reader().read("/sdapi/v1/options")
+    _, body = Reader().read("/sdapi/v1/memory")
     assert "txt2img" in body["detail"]
     assert "sd-models" in body["detail"]
 

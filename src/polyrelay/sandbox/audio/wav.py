@@ -33,7 +33,7 @@ def read(data: bytes) -> Heard | None:
     for name, body in _chunks(data):
         if name == b"fmt " and len(body) >= _RATE_OF_BYTES_AT + 4:
             (bytes_a_second,) = struct.unpack_from("<I", body, _RATE_OF_BYTES_AT)
-        elif name == b"LIST" and body.startswith(_LIST):
+        elif name == b"LIST" and body.startswith(_LIST) and len(body) >= len(_LIST) + 4:
             (length,) = struct.unpack_from("<I", body, len(_LIST))
             text = body[len(_LIST) + 4 : len(_LIST) + 4 + length].rstrip(b"\0").decode("utf-8", "replace")
         elif name == b"data":

@@ -43,8 +43,15 @@ _ALSO_KNOWN = {
 }
 _NAMELESS = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 """What buckets say of files they were told nothing about."""
+_FAMILIES = frozenset({"audio", "image", "video"})
 _SUFFIXES = {suffix: media_type for media_type, suffix in EXTENSIONS.items()} | {"jpeg": "image/jpeg"}
 _USUAL = {Sort.AUDIO: "audio/mpeg", Sort.IMAGE: "image/jpeg", Sort.VIDEO: "video/mp4"}
+
+
+def may_be_media(content_type: str) -> bool:
+    """Whether what a server calls `content_type` can be sound, a picture or a film, and is no page about an error."""
+    named = content_type.partition(";")[0].strip().lower()
+    return named in _NAMELESS or named in _ALSO_KNOWN or named.partition("/")[0] in _FAMILIES
 
 
 def accepted(content_type: str, url: str | None, sort: Sort) -> str | None:

@@ -13,6 +13,7 @@ from polyrelay.providers import outbound
 from polyrelay.providers.outbound import OutboundRequest
 from polyrelay.routing.channel import Candidate
 from polyrelay.service import verdict, whole
+from polyrelay.service.artefacts import formats
 from polyrelay.service.bank import BankAway
 from polyrelay.service.download import Download, DownloadFailed, Streamed
 from polyrelay.service.jobs.works import Works
@@ -99,10 +100,20 @@ def _streamed(download: Download, expected: Collection[int], now: float) -> Stre
         raise DownloadFailed(Fault(FaultKind.STATUS, status=status, retry_after=asked))
     headers = [pair for pair in download.headers if pair[0] in _PASSED]
     if status != _BEHIND_THE_END:
+        _check(dict(headers), status)
+        headers.append((b"x-content-type-options", b"nosniff"))
         return Streamed(status, headers, download.piece, download.close)
     download.close()
     kept = [pair for pair in headers if pair[0] in _OF_PARTS]
     return Streamed(status, [*kept, (b"content-length", b"0")], _nothing, download.close)
+
+
+def _check(head: Mapping[bytes, bytes], status: int) -> None:
+    """Raises `DownloadFailed` for what is no film: a page about an error, or nothing."""
+    if not formats.may_be_media(head.get(b"content-type", b"").decode("latin-1")):
+        raise DownloadFailed(Fault(FaultKind.GARBLED, "not a film", status))
+    if head.get(b"content-length") == b"0":
+        raise DownloadFailed(Fault(FaultKind.EMPTY, "an empty film", status))
 
 
 async def _nothing() -> bytes:

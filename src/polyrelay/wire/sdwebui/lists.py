@@ -57,6 +57,21 @@ def models(names: Iterable[str]) -> bytes:
     return msgspec.json.encode([{"title": name, "model_name": name, "filename": name, **nothing} for name in names])
 
 
+def options(checkpoint: str) -> bytes:
+    """`options`, as far as clients look at them: which checkpoint a request gets that names none, and what a server
+    does unless it is told otherwise. The server's own are nobody's business.
+    """
+    return msgspec.json.encode(
+        {
+            "sd_model_checkpoint": checkpoint,
+            "sd_checkpoint_hash": "",
+            "sd_vae": "Automatic",
+            "CLIP_stop_at_last_layers": 1,
+            "samples_format": "png",
+        }
+    )
+
+
 def _samplers(body: bytes) -> bytes:
     return msgspec.json.encode(msgspec.json.decode(body, type=list[_Sampler]))
 

@@ -5,6 +5,7 @@ set those that say how an image is made, and no other.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -23,6 +24,8 @@ ALLOWED = frozenset(
         "sd_vae_encode_method",
         "sd_vae_decode_method",
         "CLIP_stop_at_last_layers",
+        "forge_unet_storage_dtype",
+        "forge_preset",
         "extra_networks_default_multiplier",
         "sdxl_crop_left",
         "sdxl_crop_top",
@@ -77,6 +80,9 @@ ALLOWED = frozenset(
         "face_restoration_model",
         "code_former_weight",
         # the answer
+        "filter_nsfw",
+        "enable_pnginfo",
+        "return_grid",
         "samples_format",
         "jpeg_quality",
         "webp_lossless",
@@ -84,6 +90,16 @@ ALLOWED = frozenset(
         "add_model_name_to_info",
     }
 )
+
+MODULES = "forge_additional_modules"
+"""Forge's text encoders and VAE, by the names of their files in its own folders."""
+
+MOST_MODULES = 8
+
+SAVING = frozenset({"samples_save", "grid_save"})
+"""May be set to false, and no otherwise: nothing is saved anyway."""
+
+_KNOWN = ALLOWED | SAVING | {MODULES}
 
 
 class Overrides(msgspec.Struct, frozen=True, gc=False):
@@ -109,19 +125,41 @@ def read(raw: msgspec.Raw) -> Overrides:
     text = bytes(raw)
     if text == b"null":
         return Overrides()
-    spans = objects.within(text, NAME, ALLOWED)
+    spans = objects.within(text, NAME, _KNOWN)
     for name, span in spans.items():
         path = f"{NAME}.{echo.cut(name)}"
-        if name not in ALLOWED:
+        if name not in _KNOWN:
             raise InvalidRequest(
                 f"Unknown parameter: '{path}'. It is not for requests.", code="unknown_parameter", param=path
             )
-        value = places.decoded(objects.text_of(text, span), path)
-        if isinstance(value, dict | list):
-            raise InvalidRequest(f"Invalid type for '{path}': expected one value.", code="invalid_type", param=path)
-        if name != CHECKPOINT:  # the relay puts its own name of it in this place
-            places.refuse_any(value, path)
+        _check(name, places.decoded(objects.text_of(text, span), path), path)
     return Overrides(spans, _checkpoint(text, spans))
+
+
+def _check(name: str, value: Any, path: str) -> None:
+    if name == MODULES:
+        _check_modules(value, path)
+    elif isinstance(value, dict | list):
+        raise InvalidRequest(f"Invalid type for '{path}': expected one value.", code="invalid_type", param=path)
+    elif name in SAVING and value is not False:
+        raise InvalidRequest(f"Invalid '{path}': only false is taken.", code="invalid_value", param=path)
+    elif name != CHECKPOINT:  # the relay puts its own name of it in this place
+        places.refuse_any(value, path)
+
+
+def _check_modules(value: Any, path: str) -> None:
+    if value is None:
+        return
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise InvalidRequest(
+            f"Invalid type for '{path}': expected an array of strings.", code="invalid_type", param=path
+        )
+    if len(value) > MOST_MODULES:
+        raise InvalidRequest(
+            f"Invalid '{path}': at most {MOST_MODULES} are taken.", code="array_above_max_length", param=path
+        )
+    for each in value:
+        places.refuse_path(each, path)
 
 
 def _checkpoint(text: bytes, spans: Mapping[str, Span]) -> str | None:

@@ -9,7 +9,7 @@ KEPT_BYTES = 64 * 1024 * 1024
 """Most bytes of an answer that are taken off the server's hands before any of them leaves, so that no client that reads
 slowly keeps others waiting: sixteen images of 1024x1024 that hardly compress. A larger one passes as it comes."""
 
-_NOT_FOUND = 404
+_NOT_FOUND, _FAILED = 404, 500
 
 
 class _Answer(msgspec.Struct, gc=False):
@@ -26,12 +26,17 @@ _DETAIL = msgspec.json.Decoder(_Detail)
 NO_SUCH_ROUTE = "Not Found"
 """What FastAPI says of a path that is not there: then the channel is wrong (`--api` is missing), not the request."""
 
+NO_IMAGE = "Invalid encoded image"
+"""What the server says of an image that it cannot read, under status 500."""
+
 
 class Images(WholeReply):
-    """The answer to a request for `work`. A 404 is an init image or a sampler that is not there (WIRE 3.1)."""
+    """The answer to a request for `work`. A 404 is an init image or a sampler that is not there, and one 500 of the
+    server's is about an image that it cannot read (WIRE 3.1).
+    """
 
     media = frozenset({JSON})
-    rejections = frozenset({_NOT_FOUND})
+    rejections = frozenset({_NOT_FOUND, _FAILED})
     kept_bytes = KEPT_BYTES
 
     def __init__(self, work: Work) -> None:
@@ -49,9 +54,10 @@ class Images(WholeReply):
 
     def blames(self, status: int, body: bytes) -> bool:
         """Whether it is the request that is wrong."""
-        if status != _NOT_FOUND:
+        if status not in self.rejections:
             return True
         try:
-            return _DETAIL.decode(body).detail not in ("", NO_SUCH_ROUTE)
+            detail = _DETAIL.decode(body).detail
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
+        return detail == NO_IMAGE if status == _FAILED else detail not in ("", NO_SUCH_ROUTE)

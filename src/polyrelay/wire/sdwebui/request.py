@@ -99,7 +99,7 @@ def read(operation: Operation, body: bytes) -> ImageRequest:
         spans,
         overrides,
         scripts.read(form.alwayson_scripts),
-        tuple(_fixes(form, spans)),
+        tuple(_fixes(form, spans, text.text)),
     )
 
 
@@ -112,17 +112,22 @@ def _decode(body: bytes) -> schema.Form:
         raise InvalidRequest("The JSON body of your request is nested too deep.", code="nested_too_deep") from None
 
 
-def _fixes(form: schema.Form, spans: dict[str, Span]) -> list[Edit]:
-    """What is the same for every upstream: nothing is saved on it, and its options stay as they were."""
-    edits: list[Edit] = []
-    for name, unwanted, value in (
-        ("save_images", form.save_images is True, b"false"),
-        ("override_settings_restore_afterwards", form.override_settings_restore_afterwards is False, b"true"),
-    ):
-        if unwanted:
-            _, start, end = spans[name]
-            edits.append((start, end, value))
-    return edits
+def _fixes(form: schema.Form, spans: dict[str, Span], text: bytes) -> list[Edit]:
+    """What is the same for every upstream: it reads the numbers that the relay read, nothing is saved on it, and its
+    options stay as they were.
+    """
+    values = {name: getattr(form, name) for name in schema.COUNTED & spans.keys()}
+    fixed = {name: value for name, value in values.items() if _is_odd(value, objects.text_of(text, spans[name]))}
+    if form.save_images is True:
+        fixed["save_images"] = False
+    if form.override_settings_restore_afterwards is False:
+        fixed["override_settings_restore_afterwards"] = True
+    return [(*spans[name][1:], msgspec.json.encode(value)) for name, value in fixed.items()]
+
+
+def _is_odd(value: object, written: bytes) -> bool:
+    """Whether a number or a boolean is written as servers need not understand it: `"20"`, `20.0`, `1` for true."""
+    return written.startswith(b'"') or (isinstance(value, int) and written != msgspec.json.encode(value))
 
 
 def _refuse_scripts(form: schema.Form) -> None:
@@ -152,7 +157,8 @@ def _refuse_checkpoints(form: schema.Form) -> None:
 
 def _check_images(form: schema.Form) -> None:
     for position, image in enumerate(form.init_images or ()):
-        inline_images.check(image, f"init_images[{position}]")
+        if not inline_images.check(image, f"init_images[{position}]"):
+            raise _unwanted(f"init_images[{position}]", "there is no image")
     for name in ("mask", "latent_mask", "firstpass_image"):
         inline_images.check(getattr(form, name), name)
 

@@ -4,7 +4,7 @@ Bounds are those of the WebUI's own sliders, so that what a call can cost is kno
 optional, null equals absent, and those that are not named here pass.
 """
 
-from typing import Annotated
+from typing import Annotated, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -76,4 +76,8 @@ class Form(msgspec.Struct, gc=False):
 
 FIELDS = frozenset(Form.__struct_encode_fields__)
 
-decode = msgspec.json.Decoder(Form).decode
+decode = msgspec.json.Decoder(Form, strict=False).decode
+"""Lenient as servers are: numbers and booleans may be written as strings, and whole numbers with a point."""
+
+COUNTED = frozenset(name for name, kind in get_type_hints(Form).items() if set(get_args(kind)) & {int, float, bool})
+"""Members that are numbers or booleans: the server must read them as the relay does."""

@@ -4,6 +4,9 @@ import msgspec
 
 PERIOD = "month"
 
+PLACES = 7
+"""Decimals of a hundredth of the currency that are told: nano-units."""
+
 
 class Credits(msgspec.Struct, frozen=True, gc=False):
     """What is left, and what was used this month, in hundredths of the currency. Only told: nothing is decided by it.
@@ -19,6 +22,6 @@ class Credits(msgspec.Struct, frozen=True, gc=False):
         return {
             "credits_left": self.left,
             "period": PERIOD,
-            "monthly_limit": self.left + self.used,
+            "monthly_limit": round(self.left + self.used, PLACES),
             "monthly_usage": self.used,
         }

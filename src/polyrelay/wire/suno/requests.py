@@ -169,10 +169,10 @@ def ids(text: str | None, param: str = "ids") -> tuple[str, ...]:
     return listed([name for name in given if name], param)
 
 
-def listed(given: list[str], param: str = "ids") -> tuple[str, ...]:
-    """`given`, each once. Raises `errors.InvalidRequest` when there are too many or one is no name."""
-    if len(given) > MOST_IDS:
-        message = f"Invalid '{param}': {len(given)} names. At most {MOST_IDS} can be asked for at once."
+def listed(given: list[str], param: str = "ids", most: int = MOST_IDS) -> tuple[str, ...]:
+    """`given`, each once. Raises `errors.InvalidRequest` when there are more than `most` or one is no name."""
+    if len(given) > most:
+        message = f"Invalid '{param}': {len(given)} names. At most {most} can be asked for at once."
         raise InvalidRequest(message, code="array_above_max_length", param=param)
     if any(len(name) > MOST_NAME for name in given):
         message = f"Invalid '{param}': a name has at most {MOST_NAME} characters."

@@ -81,6 +81,13 @@ def test_anything_is_heard_as_something(data: bytes) -> None:
     assert seconds >= 0
 
 
+def test_a_wav_file_cut_before_the_length_of_its_comment() -> None:
+    whole = formats.FORMATS["wav"].write(speech(samples=4000))
+    after = whole.index(b"INFOICMT") + len(b"INFOICMT")
+    for cut in range(after, after + 5):
+        assert formats.listen(whole[:cut])[1] == 0
+
+
 def test_an_unknown_recording_says_one_sentence_and_lasts_by_its_size() -> None:
     assert formats.listen(b"?" * 32_000) == (formats.UNKNOWN, 2.0)
 

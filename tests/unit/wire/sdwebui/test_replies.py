@@ -46,6 +46,9 @@ def test_the_answer_leaves_as_it_came() -> None:
         (404, b"<html>404</html>", False),
         (404, b'{"detail":["x"]}', False),
         (422, b'{"detail":[{"loc":["body"]}]}', True),
+        (500, b'{"detail":"Invalid encoded image"}', True),
+        (500, b'{"error":"OutOfMemoryError","detail":""}', False),
+        (500, b"Internal Server Error", False),
     ],
 )
 def test_a_route_that_is_not_there_is_not_the_requests_fault(status: int, body: bytes, *, blames: bool) -> None:

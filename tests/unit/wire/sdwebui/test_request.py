@@ -88,7 +88,10 @@ def test_what_is_asked_for_is_what_is_held_and_charged() -> None:
     [
         ({"steps": 0}, "steps"),
         ({"steps": 151}, "steps"),
-        ({"steps": "20"}, "steps"),
+        ({"steps": "151"}, "steps"),
+        ({"steps": "20.5"}, "steps"),
+        ({"steps": "many"}, "steps"),
+        ({"hr_scale": "nan"}, "hr_scale"),
         ({"steps": True}, "steps"),
         ({"width": 63}, "width"),
         ({"height": 2049}, "height"),
@@ -112,6 +115,8 @@ def test_what_is_asked_for_is_what_is_held_and_charged() -> None:
         ({"hr_checkpoint_name": "other"}, "hr_checkpoint_name"),
         ({"init_images": ["http://10.0.0.1/x.png"]}, "init_images[0]"),
         ({"init_images": [PNG, "/etc/passwd"]}, "init_images[1]"),
+        ({"init_images": [PNG, ""]}, "init_images[1]"),
+        ({"init_images": [None]}, "init_images[0]"),
         ({"mask": "https://example.com/m.png"}, "mask"),
         ({"latent_mask": "http://x"}, "latent_mask"),
         ({"firstpass_image": "http://x"}, "firstpass_image"),
@@ -121,13 +126,47 @@ def test_what_is_asked_for_is_what_is_held_and_charged() -> None:
         ({"override_settings": {"sd_vae": ["a"]}}, "override_settings.sd_vae"),
         ({"override_settings": {"sd_model_checkpoint": 7}}, "override_settings.sd_model_checkpoint"),
         ({"override_settings": {"SD_model_checkpoint": "x"}}, "override_settings.SD_model_checkpoint"),
+        ({"override_settings": {"samples_save": True}}, "override_settings.samples_save"),
+        ({"override_settings": {"grid_save": "false"}}, "override_settings.grid_save"),
+        ({"override_settings": {"forge_additional_modules": "ae"}}, "override_settings.forge_additional_modules"),
+        ({"override_settings": {"forge_additional_modules": [7]}}, "override_settings.forge_additional_modules"),
+        ({"override_settings": {"forge_additional_modules": ["x"] * 9}}, "override_settings.forge_additional_modules"),
+        (
+            {"override_settings": {"forge_additional_modules": ["ae", "../ae"]}},
+            "override_settings.forge_additional_modules",
+        ),
         ({"override_settings": []}, "override_settings"),
+        ({"alwayson_scripts": {"controlnet": []}}, "alwayson_scripts.controlnet"),
         ({"Steps": 20}, "Steps"),
         ({"Model": "m"}, "Model"),
     ],
 )
 def test_what_breaks_the_contract_is_refused_by_name(body: dict[str, Any], param: str) -> None:
     assert refused(**body).param == param
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        (b'"20"', b"20"),
+        (b"20.0", b"20"),
+        (b"2e1", b"20"),
+        (b'"20.0"', b"20"),
+        (b'"null"', b"null"),
+        (b"20", b"20"),
+        (b"null", b"null"),
+    ],
+)
+def test_the_server_reads_the_number_that_is_priced(written: bytes, read_as: bytes) -> None:
+    found = request.read(Operation.TXT2IMG, b'{"steps":%b}' % written)
+    assert found.call.demand.megapixel_steps == -(-(20 if read_as == b"20" else 50) * 512 * 512 // 1_000_000)
+    assert b'"steps":%b' % read_as in sent(b'{"steps":%b}' % written)
+
+
+def test_switches_may_be_written_as_numbers() -> None:
+    made = json.loads(sent(b'{"enable_hr":"true","save_images":"true","send_images":1,"cfg_scale":"7.5","seed":"-1"}'))
+    made.pop("override_settings")
+    assert made == {"enable_hr": True, "save_images": False, "send_images": True, "cfg_scale": 7.5, "seed": -1}
 
 
 @pytest.mark.parametrize(
@@ -155,6 +194,8 @@ def test_what_two_readers_could_read_differently_is_refused(body: bytes, code: s
         {"init_images": [PNG, DATA_URL], "mask": DATA_URL, "firstpass_image": ""},
         {"styles": ["photo"], "seed": 4294967295, "subseed": -1, "sampler_index": "Euler", "comments": {}},
         {"alwayson_scripts": {}, "override_settings": {"sd_vae": "vae/a.safetensors", "samples_format": "webp"}},
+        {"override_settings": {"filter_nsfw": True, "CLIP_stop_at_last_layers": 2, "samples_save": False}},
+        {"override_settings": {"forge_additional_modules": ["ae.safetensors", "t5xxl.safetensors"]}},
         {"distilled_cfg_scale": 3.5, "anything_else": {"of": ["a", "later", "release"]}},
     ],
 )

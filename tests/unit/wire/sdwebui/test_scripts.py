@@ -145,9 +145,9 @@ def test_no_argument_of_any_script_names_a_place() -> None:
 @pytest.mark.parametrize(
     ("value", "code"),
     [
-        ([], "invalid_json"),
-        (b'"x"', "invalid_json"),
-        ({"x": []}, "invalid_json"),
+        ([], "invalid_type"),
+        (b'"x"', "invalid_type"),
+        ({"x": []}, "invalid_type"),
         ({"x": {"args": {}}}, "invalid_type"),
         ({"x": {"args": "y"}}, "invalid_type"),
         ({"x": {"args": [0] * (scripts.MOST_ARGUMENTS + 1)}}, "array_above_max_length"),

@@ -259,7 +259,8 @@ def test_feeds_and_fetches() -> None:
             native.read_feed(b"page=" + page)
     assert task.read_fetch(b'{"ids":["a","a","b"],"action":"music"}') == task.Fetch(("a", "b"), "MUSIC")
     assert task.read_fetch(b'{"ids":[]}') == task.Fetch(())
-    for body in (b"{}", b'{"ids":"a"}', b'{"ids":[1]}', json.dumps({"ids": ["a"] * 101}).encode()):
+    assert len(task.read_fetch(json.dumps({"ids": [f"px_{number}" for number in range(1000)]}).encode()).ids) == 1000
+    for body in (b"{}", b'{"ids":"a"}', b'{"ids":[1]}', json.dumps({"ids": ["a"] * 1001}).encode()):
         with pytest.raises(InvalidRequest) as caught:
             task.read_fetch(body)
         assert (caught.value.param or "").startswith("ids")

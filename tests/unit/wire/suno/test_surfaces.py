@@ -190,6 +190,7 @@ def test_flat_lyrics_and_limits() -> None:
 
 
 def test_what_is_left_is_the_same_in_every_dialect() -> None:
+    assert Credits(0.1, 0.2).told()["monthly_limit"] == 0.3
     left = Credits(2.5, 7.75)
     told = {"credits_left": 2.5, "period": "month", "monthly_limit": 10.25, "monthly_usage": 7.75}
     assert said(flat.limit(left)) == said(native.limit(left)) == told

@@ -25,6 +25,9 @@ DEFAULT_MODEL = "chirp-v3-0"
 
 ACTIONS = ("music", "lyrics", "concat")
 
+MOST_TASKS = 1_000
+"""Of one question. new-api asks for every task under way at once, and takes a refusal for no news of any."""
+
 SUCCESS = "success"
 
 _STATUSES = {
@@ -53,7 +56,7 @@ class Fetch(msgspec.Struct, frozen=True, gc=False):
 
 
 class _FetchForm(Form):
-    ids: Annotated[list[str], Meta(max_length=requests.MOST_IDS)]
+    ids: Annotated[list[str], Meta(max_length=MOST_TASKS)]
     action: Annotated[str, Meta(max_length=requests.MOST_NAME)] | None = None
 
 
@@ -73,7 +76,7 @@ def read_submit(action: str, body: bytes) -> Submission:
 def read_fetch(body: bytes) -> Fetch:
     """Which tasks are asked for. Raises `errors.InvalidRequest`."""
     form, _ = forms.checked(forms.json(body), _FetchForm)
-    return Fetch(requests.listed(form.ids), form.action.upper() if form.action else None)
+    return Fetch(requests.listed(form.ids, most=MOST_TASKS), form.action.upper() if form.action else None)
 
 
 def submitted(job: JobView) -> Answer:

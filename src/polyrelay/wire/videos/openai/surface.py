@@ -12,7 +12,7 @@ from msgspec import Meta
 from polyrelay.exchange import names
 from polyrelay.exchange.job import Stage
 from polyrelay.exchange.video import VideoAsk
-from polyrelay.kernel.errors import Refusal
+from polyrelay.kernel.errors import InvalidRequest, Refusal
 from polyrelay.wire import answers, forms
 from polyrelay.wire.answers import Answer
 from polyrelay.wire.forms import Form
@@ -90,7 +90,10 @@ def read_remix(given: Mapping[str, Any], remixed: VideoAsk, remixed_id: str) -> 
 def read_list(query: bytes) -> Page:
     """Which videos to list. Raises `errors.InvalidRequest`."""
     form, _ = forms.checked(forms.query(query), _ListForm, {"order": get_args(Order)}, written=True)
-    return Page(form.limit or _DEFAULT_LIMIT, form.order == "asc", job_id(form.after) if form.after else None)
+    after = job_id(form.after) if form.after else None
+    if form.after and after is None:
+        raise InvalidRequest("Invalid 'after': there is no such video.", code="invalid_value", param="after")
+    return Page(form.limit or _DEFAULT_LIMIT, form.order == "asc", after)
 
 
 def read_variant(query: bytes) -> Variant:
