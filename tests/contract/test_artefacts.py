@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import resource
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -140,6 +141,30 @@ def test_jobs_whose_time_is_over_are_forgotten_with_everything(play: Play) -> No
     play(scenario)
 
 
+def test_what_a_client_throws_away_is_let_go(play: Play) -> None:
+    """At once; its bytes go when nothing can be on its way any more."""
+
+    async def scenario(sequel: Sequel) -> None:
+        await sequel.end(kept(1))
+        await sequel.end(kept(2))
+        kept_now, under_way, *_ = [each for each in await sequel.artefacts.claim(9, 60) if each.job == job_id(1)]
+        await sequel.artefacts.conclude(stored(kept_now), None, None)
+        await sequel.throw_away(job_id(1))
+        found = await sequel.artefacts.find(kept_now.id)
+        assert found is not None
+        assert found.state is State.FAILED
+        assert await sequel.artefacts.stored([job_id(1)]) == []
+        await sequel.artefacts.conclude(stored(under_way), None, None)
+        assert await sequel.artefacts.stored([job_id(1)]) == []
+        assert await sequel.artefacts.expired(9) == []
+        await sequel.pass_by(61)
+        assert await sequel.artefacts.expired(9) == [job_id(1)]
+        assert {each.job for each in await sequel.artefacts.claim(9, 60)} == {job_id(2)}
+        await sequel.throw_away(job_id(3))
+
+    play(scenario)
+
+
 # ── bytes ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -236,6 +261,25 @@ def test_drafts_of_the_dead_are_tidied_up_and_nobody_else_s(tmp_path: Path) -> N
         assert not path.exists()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("size", [2_000, 200_000])
+def test_a_full_disk_leaves_no_draft(tmp_path: Path, size: int) -> None:
+    """Whether it is found full while writing, or only when what is buffered leaves; files may have 1000 bytes here."""
+
+    async def fill() -> None:
+        async with FolderPlace(tmp_path).draft(job_id(1)) as draft:
+            await draft.write(bytes(size))
+            await draft.keep()
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))
+    try:
+        with pytest.raises(PlaceAway):
+            asyncio.run(fill())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_only_the_owner_can_look_at_what_is_kept(tmp_path: Path) -> None:

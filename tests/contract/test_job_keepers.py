@@ -10,8 +10,23 @@ from polyrelay.jobs.job import Job, Kind
 from polyrelay.jobs.lifecycle import Event, State
 from polyrelay.service.bank import Batch
 from polyrelay.service.jobs.ports import Scope, Wanted
-from support.books import KINDS, WALLET
-from support.jobs import AT, LYRICS_ASK, SONG_ASK, TWO_CLIPS, House, Play, accepted, done, ended, job, playing, px
+from polyrelay.storage.reports.doubtful import doubtful
+from support.books import KINDS, WALLET, SqlBooks
+from support.jobs import (
+    AT,
+    LYRICS_ASK,
+    PLACE,
+    SONG_ASK,
+    TWO_CLIPS,
+    House,
+    Play,
+    accepted,
+    done,
+    ended,
+    job,
+    playing,
+    px,
+)
 
 
 @pytest.fixture(params=KINDS)
@@ -102,6 +117,34 @@ def test_a_late_word_leaves_open_jobs_alone(play: Play) -> None:
         assert (await house.one(taken.id)).watched
 
     play(scenario)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "memory"])
+def test_the_operator_sees_what_an_upstream_may_bill_though_nobody_paid(kind: str, tmp_path: Path) -> None:
+    async def scenario(house: House) -> None:
+        assert isinstance(house.books, SqlBooks)
+        read = house.books.database.read
+        await house.books.topup("acc_1", 1000)
+        await house.store.create(job(1), (WALLET,), 0)
+        assert await house.store.end(*ended(job(1), Event.STRAND))
+        for number, event in ((2, Event.EXPIRE), (3, Event.EXPIRE), (4, Event.LOSE), (5, Event.FAIL)):
+            over = ended(await house.open(job(number)), event, watched=event is Event.EXPIRE)
+            assert await house.store.end(*over)
+            if number == 2:
+                assert await house.store.unwatch(over[0].after(Event.LATE, late_at=AT + 99, watched=False))
+        found, following = await read(lambda tx: doubtful(tx, None, None, 9, None))
+        assert [(each.id, each.late_at, each.channel, each.upstream) for each in found] == [
+            (px(1), None, None, ()),
+            (px(2), AT + 99, PLACE.channel, ("up_1", "up_2")),
+        ]
+        assert following is None
+        first, following = await read(lambda tx: doubtful(tx, None, None, 1, None))
+        assert (first, following) == (found[:1], px(1))
+        assert await read(lambda tx: doubtful(tx, None, None, 1, following)) == (found[1:], None)
+        assert await read(lambda tx: doubtful(tx, AT + 1, None, 9, None)) == ([], None)
+        assert await read(lambda tx: doubtful(tx, None, AT, 9, None)) == ([], None)
+
+    playing(kind, tmp_path / "data")(scenario)
 
 
 # ── clients' reads ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -86,6 +86,10 @@ class Sequel:
         """As the transaction does that ends a job."""
         raise NotImplementedError
 
+    async def throw_away(self, job: ExchangeId) -> None:
+        """As the transaction does that hides a job."""
+        raise NotImplementedError
+
     async def pass_by(self, seconds: float) -> None:
         """Let so much time go by."""
         raise NotImplementedError
@@ -108,6 +112,9 @@ class MemorySequel(Sequel):
     async def end(self, job: Job, event: Event = Event.SUCCEED) -> None:
         self.deliveries.ended(job, event)
 
+    async def throw_away(self, job: ExchangeId) -> None:
+        self.artefacts.thrown_away(job)
+
     async def pass_by(self, seconds: float) -> None:
         self.clock.now += seconds
 
@@ -128,6 +135,9 @@ class SqlSequel(Sequel):
 
     async def end(self, job: Job, event: Event = Event.SUCCEED) -> None:
         await self.database.write(lambda tx: outbox.ended(tx, job, event, keeps))
+
+    async def throw_away(self, job: ExchangeId) -> None:
+        await self.database.write(lambda tx: outbox.thrown_away(tx, job))
 
     async def pass_by(self, seconds: float) -> None:
         """All times move into the past instead: the database's clock is its own."""

@@ -11,7 +11,7 @@ from polyrelay.jobs.artefacts import Artefact, File, State
 from polyrelay.kernel.clock import Clock
 from polyrelay.service.artefacts.fetching import Fetcher, Unfit
 from polyrelay.service.artefacts.ports import ArtefactStore, Place, PlaceAway
-from polyrelay.service.outside import Unreachable
+from polyrelay.service.outside import TooLong, Unreachable
 from polyrelay.settings.artefacts import ArtefactSettings
 
 logger = logging.getLogger(__name__)
@@ -64,9 +64,12 @@ class Collecting:
 
     async def _collect(self, artefact: Artefact) -> None:
         settings = self._settings()
+        if artefact.attempts > settings.attempts:
+            await self._give_up(artefact, "no attempt came to an end", settings)
+            return
         try:
             file = await self._fetcher.fetch(artefact, settings)
-        except (Unfit, BadDestination) as reason:
+        except (Unfit, BadDestination, TooLong) as reason:
             await self._give_up(artefact, str(reason), settings)
         except (Unreachable, PlaceAway) as reason:
             await self._put_off(artefact, str(reason), settings)

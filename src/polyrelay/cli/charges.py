@@ -10,13 +10,14 @@ from polyrelay.cli import office, options, output
 from polyrelay.cli.accounts import Account, more
 from polyrelay.service import reports
 from polyrelay.service.administration import charges as use_cases
-from polyrelay.service.administration import refusals
+from polyrelay.service.administration import refusals, times
 from polyrelay.service.administration.charges import Charge, Filter
 from polyrelay.service.administration.pages import Listing, Page
 from polyrelay.service.administration.ports import Kind, Session
 from polyrelay.storage.administration.office import SqlOffice
 from polyrelay.storage.administration.session import SqlSession
-from polyrelay.storage.reports import statements
+from polyrelay.storage.reports import doubtful, statements
+from polyrelay.storage.reports.doubtful import Doubtful
 from polyrelay.storage.sql.database import Database
 from polyrelay.storage.sql.transaction import Tx
 
@@ -35,6 +36,7 @@ ENTRY_COLUMNS = (
     "output_tokens",
     "amount",
 )
+DOUBTFUL_COLUMNS = ("id", "ended_at", "late_at", "account", "model", "channel", "credential", "upstream")
 
 OnlyModel = Annotated[str | None, typer.Option("--model", help="Only this model.")]
 OnlyChannel = Annotated[str | None, typer.Option("--channel", help="Only by this channel.")]
@@ -130,6 +132,41 @@ def deductions(
         return
     output.table(ENTRY_COLUMNS, [office.cells(row, ENTRY_COLUMNS) for row in listing["data"]])
     more(listing["next"])
+
+
+@charges.command("doubtful")
+def list_doubtful(
+    *,
+    since: Since = None,
+    until: Until = None,
+    limit: office.Limit = office.PAGE,
+    after: office.After = None,
+    config: options.Config = None,
+    data: options.Data = None,
+    as_json: options.Json = False,
+) -> None:
+    """List jobs that nobody was charged for, though an upstream may bill them, the oldest first.
+
+    Some had been given up, and succeeded after all: `late_at` says when. The relay died while it handed others on, and
+    whether they were taken on is not known.
+    """
+    first, end = instant(since), instant(until)
+
+    async def ask(database: Database) -> tuple[list[Doubtful], str | None]:
+        return await database.read(lambda tx: doubtful.doubtful(tx, first, end, limit, after))
+
+    found, following = office.within(options.store(config, data), ask)
+    rows = [_dated(msgspec.to_builtins(each)) for each in found]
+    if as_json:
+        output.document({"data": rows, "next": following})
+        return
+    shown = [{**row, "upstream": " ".join(row["upstream"]) or None} for row in rows]
+    output.table(DOUBTFUL_COLUMNS, [office.cells(row, DOUBTFUL_COLUMNS) for row in shown])
+    more(following)
+
+
+def _dated(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "ended_at": times.optional(row["ended_at"]), "late_at": times.optional(row["late_at"])}
 
 
 def instant(text: str | None) -> float | None:

@@ -114,11 +114,16 @@ async def _send(
     await send({"type": "http.response.body", "body": first, "more_body": pieces is not None})
     if pieces is None:
         return
-    async for piece in pieces:
-        await asyncio.sleep(0)  # sending to nobody does not wait, and the news of it needs a turn of the loop
-        if gone():
-            return
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    try:
+        async for piece in pieces:
+            await asyncio.sleep(0)  # sending to nobody does not wait, and the news of it needs a turn of the loop
+            if gone():
+                return
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    except PolyrelayError as error:
+        # Left unfinished, which uvicorn turns into a cut: the client sees that it is not whole.
+        logger.warning("an artefact broke off: %s", error)
+        return
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -18,6 +18,10 @@ class Unreachable(PolyrelayError):
     """Nobody there, no answer in time, or one that breaks off or is too long. The message is for the operator."""
 
 
+class TooLong(Unreachable):
+    """An answer of more bytes than were wanted: there will be as many next time."""
+
+
 class Wire(msgspec.Struct, frozen=True):
     """How a connection is made: as for a channel (`settings.channels`). Seconds; `idle` between two pieces."""
 

@@ -15,7 +15,7 @@ import pycurl
 
 from polyrelay.access.destinations import Destination
 from polyrelay.exchange.faults import Fault, FaultKind
-from polyrelay.service.outside import Answer, Errand, Unreachable, Wire
+from polyrelay.service.outside import Answer, Errand, TooLong, Unreachable, Wire
 from polyrelay.service.ports import HeaderList
 from polyrelay.upstream import faults, headers, options
 from polyrelay.upstream.guard import Guard
@@ -205,7 +205,8 @@ class _Call:
         connected = self.curl.getinfo(pycurl.REQUEST_SIZE) > 0
         if number:
             fault = faults.from_curl(number, message, connected=connected)
-            self._fail(f"{fault.kind.value}: {fault.detail}", connected=connected)
+            kind = "timeout" if connected and number == pycurl.E_OPERATION_TIMEDOUT else fault.kind.value
+            self._fail(f"{kind}: {fault.detail}", connected=connected)
         elif self.status:
             self._over = True
             self._news.set()
@@ -245,7 +246,7 @@ class _Call:
             return int(pycurl.WRITEFUNC_PAUSE)
         self._size += len(chunk)
         if self._size > self._most:
-            self._fault = Unreachable(f"an answer of more than {self._most} bytes")
+            self._fault = TooLong(f"an answer of more than {self._most} bytes")
             return _ABORT
         self._held += len(chunk)
         self._pieces.append(chunk)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from polyrelay.access import destinations
 from polyrelay.access.destinations import BadDestination
-from polyrelay.service.outside import Answer, Errand, Unreachable
+from polyrelay.service.outside import Answer, Errand, TooLong, Unreachable
 from polyrelay.service.ports import HeaderList
 
 
@@ -41,7 +41,7 @@ class RecordedAnswer:
         for chunk in self._recorded.chunks:
             size += len(chunk)
             if size > self._most:
-                raise Unreachable(f"an answer of more than {self._most} bytes")
+                raise TooLong(f"an answer of more than {self._most} bytes")
             yield chunk
         if self._recorded.fault is not None:
             raise Unreachable(self._recorded.fault)

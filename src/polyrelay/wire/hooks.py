@@ -11,6 +11,16 @@ Address = Annotated[str, Meta(max_length=2_048)]
 """As a member of a contract: what browsers and proxies are known to take."""
 
 
+_NAMES = frozenset({"callback", "callbackurl", "hook", "notifyhook", "notifyurl", "webhook", "webhookurl"})
+
+
+def names_one(member: str) -> bool:
+    """Whether some vendor takes `member` for an address to call. Such members never pass: the relay calls, or nobody
+    does, and an upstream's own call would tell its names and addresses.
+    """
+    return member.casefold().replace("_", "").replace("-", "") in _NAMES
+
+
 class Hook(msgspec.Struct, frozen=True, gc=False):
     """`param` is the name of the member that `url` came in."""
 

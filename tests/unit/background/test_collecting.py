@@ -96,10 +96,15 @@ def test_failures_are_tried_again_ever_later_and_then_left(caplog: pytest.LogCap
 
 
 @pytest.mark.parametrize(
-    "answer", [Recorded(200, ((b"content-type", b"text/html"),)), Recorded(refusal="leads to an address (loopback)")]
+    "answer",
+    [
+        Recorded(200, ((b"content-type", b"text/html"),)),
+        Recorded(refusal="leads to an address (loopback)"),
+        Recorded(200, MP3, (b"too", b"long")),
+    ],
 )
 def test_what_cannot_change_is_not_tried_again(answer: Recorded) -> None:
-    bench = Bench()
+    bench = Bench(ArtefactSettings(attempts=3, largest_bytes=5))
     bench.outside.script(answer)
     run(bench.round())
     assert bench.row[0] is State.FAILED
@@ -115,6 +120,21 @@ def test_a_process_that_dies_leaves_its_work_to_others() -> None:
         bench.outside.script(GOOD)
         await bench.round()
         assert bench.row[0] == "stored"
+
+    run(main())
+
+
+def test_what_kills_whoever_fetches_it_is_given_up() -> None:
+    """An attempt that never ends counts, too."""
+
+    async def main() -> None:
+        bench = Bench()
+        for _ in range(bench.settings.attempts):
+            await bench.store.claim(9, 60)
+            bench.clock.now += 60
+        await bench.round()
+        assert bench.row == (State.FAILED, None, "no attempt came to an end")
+        assert bench.told == 1
 
     run(main())
 

@@ -15,6 +15,18 @@ def test_a_hook_keeps_the_name_it_came_by(notify_hook: str | None, webhook_url: 
     assert hooks.asked(notify_hook, webhook_url) == Hook(URL, param)
 
 
+@pytest.mark.parametrize(
+    "member", ["callback_url", "callbackUrl", "notifyHook", "webhook-url", "WEBHOOK", "notify_url"]
+)
+def test_vendors_words_for_a_hook(member: str) -> None:
+    assert hooks.names_one(member)
+
+
+@pytest.mark.parametrize("member", ["prompt", "hooks", "url", "callback_prompt", "image_url", ""])
+def test_what_is_no_hook(member: str) -> None:
+    assert not hooks.names_one(member)
+
+
 def test_no_hook() -> None:
     assert hooks.asked(None, None) is hooks.asked("", "") is None
 

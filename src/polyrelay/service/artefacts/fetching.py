@@ -52,12 +52,13 @@ class Fetcher:
         Raises `Unfit`, `BadDestination`, `Unreachable`, `PlaceAway`, and `BankAway` when the job cannot be read.
         """
         job, medium = await self._sought(artefact)
-        errand = self._errand(job, medium, settings)
+        channel = None if job.place is None else self._channels(job.place.channel)
+        errand = self._errand(job, medium, channel, settings)
         for _ in range(REDIRECTS + 1):
             async with self._outside.open(errand) as answer:
                 if answer.status not in _MOVED:
                     return await self._kept(artefact, medium, answer, settings)
-                errand = _onward(errand, answer, settings)
+                errand = _onward(errand, answer, channel, settings)
         raise Unreachable(f"more than {REDIRECTS} redirects")
 
     async def _sought(self, artefact: Artefact) -> tuple[Job, Medium]:
@@ -68,8 +69,7 @@ class Fetcher:
             raise Unfit("the job is not there any more, or made no such thing")
         return found[0], medium
 
-    def _errand(self, job: Job, medium: Medium, settings: ArtefactSettings) -> Errand:
-        channel = None if job.place is None else self._channels(job.place.channel)
+    def _errand(self, job: Job, medium: Medium, channel: Channel | None, settings: ArtefactSettings) -> Errand:
         wire = _wire(channel, settings)
         if medium.url is None:
             request = self._keeps(job)
@@ -78,8 +78,7 @@ class Fetcher:
             return Errand(
                 request.url, None, settings.largest_bytes, (*request.fixed_headers, *request.headers), None, wire
             )
-        rules = None if channel is not None and _is_own(medium.url, channel) else rules_of(settings)
-        return Errand(medium.url, rules, settings.largest_bytes, wire=wire)
+        return Errand(medium.url, _rules(medium.url, channel, settings), settings.largest_bytes, wire=wire)
 
     async def _kept(self, artefact: Artefact, medium: Medium, answer: Answer, settings: ArtefactSettings) -> File:
         if answer.status != _OK:
@@ -87,15 +86,20 @@ class Fetcher:
         media_type = formats.accepted(outside.header(answer.headers, b"content-type"), medium.url, medium.sort)
         if media_type is None:
             raise Unfit(f"it is {outside.header(answer.headers, b'content-type')[:80]!r}, which is not kept")
+        coding = outside.header(answer.headers, b"content-encoding").strip().lower()
+        if coding not in ("", "identity"):
+            raise Unfit(f"it comes as {coding[:80]!r}, which was not asked for")
         announced = outside.header(answer.headers, b"content-length")
         if announced.isdigit() and int(announced) > settings.largest_bytes:
             raise Unfit(f"it has {announced} bytes, more than largest_bytes")
         async with self._place.draft(artefact.job) as draft:
+            size = 0
             async for piece in answer:
                 await draft.write(piece)
+                size += len(piece)
+            if not size:
+                raise Unreachable("an empty answer")
             size, digest = await draft.keep()
-        if not size:
-            raise Unreachable("an empty answer")
         return File(f"{artefact.slot}.{formats.EXTENSIONS[media_type]}", size, media_type, digest)
 
 
@@ -115,15 +119,20 @@ def _wire(channel: Channel | None, settings: ArtefactSettings) -> Wire:
     )
 
 
+def _rules(url: str, channel: Channel | None, settings: ArtefactSettings) -> Rules | None:
+    """What `url` is judged by; None for the channel's own address, which the operator chose."""
+    return None if channel is not None and _is_own(url, channel) else rules_of(settings)
+
+
 def _is_own(url: str, channel: Channel) -> bool:
-    """Whether `url` is at the channel's own address, which the operator chose."""
+    """Whether `url` is at the channel's own address."""
     try:
         return destinations.read(url).origin == destinations.read(channel.base_url).origin
     except BadDestination:
         return False
 
 
-def _onward(errand: Errand, answer: Answer, settings: ArtefactSettings) -> Errand:
+def _onward(errand: Errand, answer: Answer, channel: Channel | None, settings: ArtefactSettings) -> Errand:
     """Where a redirect leads: judged, and told nothing of what its server was told. Raises `Unreachable`."""
     location = outside.header(answer.headers, b"location")
     if not location:
@@ -132,4 +141,4 @@ def _onward(errand: Errand, answer: Answer, settings: ArtefactSettings) -> Erran
         url = urljoin(errand.url, location)
     except ValueError:
         raise Unreachable("a redirect that leads nowhere") from None
-    return Errand(url, rules_of(settings), errand.most, wire=errand.wire)
+    return Errand(url, _rules(url, channel, settings), errand.most, wire=errand.wire)

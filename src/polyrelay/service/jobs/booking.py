@@ -13,7 +13,7 @@ import msgspec
 from polyrelay.exchange.job import Snapshot
 from polyrelay.exchange.outcome import Outcome
 from polyrelay.exchange.usage import Usage
-from polyrelay.exchange.video import Video
+from polyrelay.exchange.video import Video, VideoAsk
 from polyrelay.jobs import lifecycle
 from polyrelay.jobs.job import Job
 from polyrelay.jobs.lifecycle import Event, Move
@@ -44,19 +44,31 @@ _ENDS: dict[Event, tuple[int, Outcome, str | None]] = {
 def used(job: Job, said: Snapshot) -> Usage:
     """What a job used that succeeded: as its upstream states, and what it leaves out as was asked for, one job done.
 
-    Seconds of a video that was made are those it has, whatever was asked for.
+    Seconds of a video that was made are those it has, but no more than a client asked for who named a length.
     """
     stated, demand = said.usage or Usage(), job.demand
-    seconds = stated.seconds
-    if not seconds and isinstance(said.result, Video) and said.result.seconds:
-        seconds = math.ceil(said.result.seconds)
     return msgspec.structs.replace(
         stated,
-        seconds=seconds or demand.seconds,
+        seconds=_seconds(job, said, stated) or demand.seconds,
         tasks=stated.tasks or demand.tasks,
         images=stated.images or demand.images,
         characters=stated.characters or demand.characters,
     )
+
+
+def _seconds(job: Job, said: Snapshot, stated: Usage) -> int:
+    seconds = stated.seconds
+    if not seconds and isinstance(said.result, Video) and said.result.seconds:
+        seconds = math.ceil(said.result.seconds)
+    if not isinstance(job.ask, VideoAsk) or job.ask.seconds is None or seconds <= job.ask.seconds:
+        return seconds
+    logger.warning(
+        "job %s: %d seconds were asked for, and its upstream says it made %d; those asked for are charged",
+        job.id,
+        job.ask.seconds,
+        seconds,
+    )
+    return job.ask.seconds
 
 
 def record(job: Job, event: Event, usage: Usage | None = None) -> Record:

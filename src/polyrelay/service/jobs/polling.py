@@ -15,7 +15,7 @@ LATE_PACE_SECONDS = 60.0
 FAILED_WORDS = "The upstream provider could not do this job."
 EXPIRED_WORDS = "The upstream provider did not finish this job in time."
 LOST_WORDS = "The upstream provider does not know this job any more."
-STRANDED_WORDS = "The relay was interrupted before the upstream provider took this job on."
+STRANDED_WORDS = "The relay was interrupted while it handed this job on; nobody knows whether it was taken on."
 
 
 class Step(msgspec.Struct, frozen=True):

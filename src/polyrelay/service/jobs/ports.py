@@ -112,5 +112,7 @@ class JobStore(Protocol):
         ...
 
     async def hide(self, job: ExchangeId) -> None:
-        """Show a job that is over no more, wherever its client looks. Again is no error."""
+        """Show a job that is over no more, wherever its client looks, and let go of what is kept of it. Again is no
+        error.
+        """
         ...

@@ -211,7 +211,8 @@ class Submission:
                 logger.error("job %s was given up while channel %s took it on", job.id, candidate.channel.name)
                 raise books_away()
         except BankAway as error:
-            logger.warning("job %s is accepted, which cannot be written down yet: %s", job.id, error)
+            words = "channel %s took job %s on as %s, which cannot be written down yet: %s"
+            logger.warning(words, candidate.channel.name, job.id, ", ".join(upstreamed.ids), error)
             self._board.accepting[job.id] = accepted
         if said.stage.over:
             return await self._ended(accepted, candidate, said)

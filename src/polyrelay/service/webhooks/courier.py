@@ -73,7 +73,7 @@ class Courier:
 
     async def _body(self, delivery: Delivery) -> bytes:
         found = await self._load([delivery.job])
-        if not found:
+        if not found or found[0].hidden:
             raise _Undeliverable("the job is not there any more")
         render = self._renders.get(found[0].surface)
         if render is None:

@@ -15,7 +15,7 @@ import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -120,7 +120,8 @@ class FileDraft:
 
     def discard(self) -> None:
         """It is not wanted. In a thread. Idempotent."""
-        self._file.close()
+        with suppress(OSError):  # closing writes what is left to a disk that may be full
+            self._file.close()
         self._path.unlink(missing_ok=True)
 
     def _append(self, data: bytes) -> None:

@@ -86,6 +86,14 @@ class MemoryArtefactStore:
         """See the port."""
         self.rows = {name: row for name, row in self.rows.items() if row.artefact.job not in jobs}
 
+    def thrown_away(self, job: ExchangeId) -> None:
+        """See `outbox.thrown_away`."""
+        rows = [row for row in self.rows.values() if row.artefact.job == job]
+        until = max([self.clock.wall(), *[row.next_at for row in rows if row.next_at is not None]])
+        for row in rows:
+            row.artefact = msgspec.structs.replace(row.artefact, state=State.FAILED, expires_at=until)
+            row.next_at = None
+
     def waits(self, job: ExchangeId) -> bool:
         """Whether something of a job is still to be fetched."""
         return any(row.next_at is not None for row in self.rows.values() if row.artefact.job == job)

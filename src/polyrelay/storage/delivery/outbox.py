@@ -19,6 +19,8 @@ _ARTEFACT = """
 INSERT INTO artefacts (id, job_id, account_id, slot, state, next_at, created_at)
 VALUES ($1, $2, $3, $4, 'wanted', $5, $5)
 """
+_FETCHED_UNTIL = "SELECT max(next_at) AS until FROM artefacts WHERE job_id = $1"
+_GONE = "UPDATE artefacts SET state = 'failed', next_at = NULL, expires_at = $2 WHERE job_id = $1"
 
 _JOB_PREFIX = "px_"
 
@@ -40,6 +42,12 @@ async def ended(tx: Tx, job: Job, event: Event, stores: Stores) -> None:
     ]
     if rows:
         await tx.many(_ARTEFACT, rows)
+
+
+async def thrown_away(tx: Tx, job: ExchangeId) -> None:
+    """Let go of what `job` made: it is not handed out any more, and is deleted once nothing can be on its way here."""
+    (row,) = await tx.fetch(_FETCHED_UNTIL, job)
+    await tx.execute(_GONE, job, max(await tx.now(), row["until"] or 0.0))
 
 
 # ── decisions both adapters share ────────────────────────────────────────────────────────────────────────────────

@@ -113,6 +113,8 @@ class MemoryJobStore:
         known = self.jobs.get(job)
         if known is not None and known.state.over:
             self.jobs[job] = msgspec.structs.replace(known, hidden=True)
+            if self.deliveries is not None:
+                self.deliveries.artefacts.thrown_away(job)
 
     def _shown(self, scope: Scope, kinds: Collection[Kind]) -> list[Job]:
         return [job for job in self.jobs.values() if holds.is_shown(job, scope) and (not kinds or job.kind in kinds)]

@@ -178,7 +178,8 @@ class SqlJobStore:
         """See the port."""
 
         async def work(tx: Tx) -> None:
-            await tx.execute(_HIDE, job)
+            if await tx.execute(_HIDE, job):
+                await outbox.thrown_away(tx, job)
 
         await self._write(work)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from polyrelay.wire import hooks
 from polyrelay.wire.suno import requests
 
 _RESERVED = frozenset(
@@ -16,5 +17,5 @@ _RESERVED = frozenset(
 def body(named: Mapping[str, Any], extra: Mapping[str, Any]) -> bytes:
     """`named` and what of `extra` no dialect names, in JSON."""
     own = {name.casefold() for name in named} | _RESERVED
-    passed = {name: value for name, value in extra.items() if name.casefold() not in own}
+    passed = {name: value for name, value in extra.items() if name.casefold() not in own and not hooks.names_one(name)}
     return msgspec.json.encode({**named, **passed})

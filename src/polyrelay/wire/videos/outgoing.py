@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from polyrelay.wire import hooks
 from polyrelay.wire.videos.requests import VideoForm
 
 _RESERVED = frozenset(VideoForm.__struct_encode_fields__)
@@ -14,5 +15,7 @@ _RESERVED = frozenset(VideoForm.__struct_encode_fields__)
 def body(named: Mapping[str, Any], extra: Mapping[str, Any]) -> bytes:
     """`named` without its absent members, and what of `extra` no dialect names, in JSON."""
     present = {name: value for name, value in named.items() if value is not None}
-    passed = {name: value for name, value in extra.items() if name.casefold() not in _RESERVED}
+    passed = {
+        name: value for name, value in extra.items() if name.casefold() not in _RESERVED and not hooks.names_one(name)
+    }
     return msgspec.json.encode({**passed, **present})

@@ -108,6 +108,9 @@ def test_redirects_are_judged_and_told_nothing() -> None:
     relative = Bench((Recorded(307, ((b"location", b"/other.mp3"),)), Recorded(200, MP3, (b"abc",))))
     relative.fetch()
     assert relative.errands[1].url == "https://cdn.example.com/other.mp3"
+    own = Bench((Recorded(302, ((b"location", b"http://10.1.2.3:9000/f.mp3"),)), Recorded(200, MP3, (b"abc",))))
+    assert own.fetch().size == 3
+    assert (own.errands[1].rules, own.errands[1].lines) == (None, ())
     with pytest.raises(Unreachable, match="leads nowhere"):
         Bench((Recorded(302),)).fetch()
     with pytest.raises(Unreachable, match="more than 3 redirects"):
@@ -133,8 +136,21 @@ def test_sizes() -> None:
         Bench((Recorded(200, MP3, (b"x" * 101,)),)).fetch()
     with pytest.raises(Unfit, match="101 bytes"):
         Bench((Recorded(200, (*MP3, (b"content-length", b"101")), ()),)).fetch()
+    nothing = Bench((Recorded(200, MP3, ()),))
     with pytest.raises(Unreachable, match="empty"):
-        Bench((Recorded(200, MP3, ()),)).fetch()
+        nothing.fetch()
+    assert nothing.place.things == {}
+
+
+@pytest.mark.parametrize(("coding", "kept"), [(b"gzip", False), (b"br", False), (b"identity", True), (b"", True)])
+def test_what_comes_coded_is_not_kept(coding: bytes, *, kept: bool) -> None:
+    """It was asked for as it is, and would be handed out without a word of its coding."""
+    bench = Bench((Recorded(200, (*MP3, (b"content-encoding", coding)), (b"abc",)),))
+    if kept:
+        assert bench.fetch().size == 3
+    else:
+        with pytest.raises(Unfit, match="was not asked for"):
+            bench.fetch()
 
 
 def test_what_is_no_such_thing_is_not_kept() -> None:

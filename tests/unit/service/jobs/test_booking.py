@@ -83,6 +83,9 @@ def test_a_refusal_has_the_status_its_client_got() -> None:
         (Snapshot(Stage.SUCCEEDED, result=Video("u")), 8),
         (Snapshot(Stage.SUCCEEDED, result=Video("u", seconds=4.2)), 5),
         (Snapshot(Stage.SUCCEEDED, result=Video("u", seconds=4.2), usage=Usage(seconds=6)), 6),
+        (Snapshot(Stage.SUCCEEDED, result=Video("u"), usage=Usage(seconds=8)), 8),
+        (Snapshot(Stage.SUCCEEDED, result=Video("u"), usage=Usage(seconds=9)), 8),
+        (Snapshot(Stage.SUCCEEDED, result=Video("u", seconds=4000)), 8),
     ],
 )
 def test_seconds_are_those_stated_or_made_or_asked_for(said: Snapshot, seconds: int) -> None:
@@ -96,3 +99,9 @@ def test_seconds_are_those_stated_or_made_or_asked_for(said: Snapshot, seconds: 
 def test_tokens_that_an_upstream_states_stand_beside_the_task() -> None:
     said = Snapshot(Stage.SUCCEEDED, result=TWO_CLIPS, usage=Usage(output_text=9, estimated=True))
     assert booking.used(accepted(job()), said) == Usage(output_text=9, estimated=True, tasks=1)
+
+
+def test_who_named_no_length_pays_what_was_made() -> None:
+    asked = accepted(job(80, 80, ask=VideoAsk("sora", "a cat"), demand=Demand(seconds=12)))
+    said = Snapshot(Stage.SUCCEEDED, result=Video("u"), usage=Usage(seconds=20))
+    assert booking.used(asked, said).seconds == 20

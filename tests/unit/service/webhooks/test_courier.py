@@ -78,6 +78,8 @@ def test_what_can_never_be_delivered_is_given_up() -> None:
     assert (gone.error, gone.final, sent) == ("the job is not there any more", True, [])
     revoked, sent = attempt(Recorded(), delivery=Delivery("msg_1", job_id(1), "acc_1", "key_2", URL, 1))
     assert (revoked.error, revoked.final, sent) == ("the key of the job was revoked", True, [])
+    hidden, sent = attempt(Recorded(), job=made(1, hidden=True))
+    assert (hidden.error, hidden.final, sent) == ("the job is not there any more", True, [])
     strange, sent = attempt(Recorded(), job=made(1, surface="other"))
     assert (strange.error, strange.final, sent) == ("this release cannot render jobs of other", True, [])
 

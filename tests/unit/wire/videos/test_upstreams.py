@@ -48,6 +48,14 @@ def test_submissions(ask: VideoAsk, openai: dict[str, Any], aitoearn: dict[str, 
     assert sent(AITOEARN, ask) == {**common, **aitoearn}
 
 
+def test_no_upstream_is_told_whom_to_call() -> None:
+    ask = VideoAsk("m", "a cat", extra={"callback_url": "https://x", "fps": 30})
+    for dialect in (OPENAI, AITOEARN):
+        body = sent(dialect, ask)
+        assert body["fps"] == 30
+        assert "callback_url" not in body
+
+
 def test_several_pictures() -> None:
     ask = VideoAsk("m", "a cat", images=("https://a", "https://b"))
     assert sent(AITOEARN, ask)["images"] == ["https://a", "https://b"]

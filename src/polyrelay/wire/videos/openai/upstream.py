@@ -121,7 +121,7 @@ def _snapshot(value: Mapping[str, Any]) -> Snapshot | None:
         return Snapshot(stage, stated, reason=replies.words(value.get("error")) or None)
     if stage is not Stage.SUCCEEDED:
         return Snapshot(stage, stated)
-    seconds = replies.number(value.get("seconds"))
+    seconds = replies.number(value.get("seconds")) or None
     usage = None if seconds is None else Usage(seconds=math.ceil(seconds), tasks=1)
     return Snapshot(stage, 100, _made(value, seconds), usage=usage)
 

@@ -56,7 +56,9 @@ def test_the_rest() -> None:
         NATIVE.submit(VideoAsk("m", "p"), "m")
 
 
-@pytest.mark.parametrize("stray", ["MV", "model", "Prompt", "audio_id", "notify_hook", "clip_id", "Make_Instrumental"])
+@pytest.mark.parametrize(
+    "stray", ["MV", "model", "Prompt", "audio_id", "notify_hook", "clip_id", "Make_Instrumental", "callBackUrl"]
+)
 def test_strays_cannot_say_something_else(stray: str) -> None:
     body = sent(MusicAsk("ours", prompt="la", extra={stray: "other"}))[1]
     assert stray not in body
