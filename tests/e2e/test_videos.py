@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from openai import APIStatusError, BadRequestError, NotFoundError, OpenAI
 
-from support.processes import RelayProcess, Vendor, polyrelay, relay
+from support.processes import RelayProcess, Vendor, polyrelay, relay, until
 
 PATIENCE = 30.0
 GENERATIONS = "/api/ai/video/generations"
@@ -24,6 +24,9 @@ def config(host: str) -> str:
         'credentials = [{ value = "secret-of-openai" }]\nmodels = ["sora-2", "broken"]\n'
         f'[[channels]]\nname = "tasks"\nprovider = "aitoearn"\nbase_url = "{host}"\n'
         'credentials = [{ value = "secret-of-tasks" }]\nmodels = ["kling"]\n'
+        f'[[channels]]\nname = "kept"\nprovider = "sandbox"\nbase_url = "{host}/v1"\nartefacts = "store"\n'
+        'credentials = [{ value = "secret-of-kept" }]\nmodels = ["kept"]\n'
+        '[[tariffs]]\nmodel = "kept"\nsell = { per_task = "0.5" }\n'
         '[[tariffs]]\nmodel = "sora-2"\nsell = { per_second = "0.1" }\n'
         '[[tariffs]]\nmodel = "kling"\nsell = { per_task = "0.5" }\n'
         '[[tariffs]]\nmodel = "broken"\nsell = { per_task = "0.5" }\n'
@@ -173,6 +176,18 @@ def test_what_is_no_film_is_not_handed_out(
 def test_a_key_is_asked_for_before_the_rest(shop: RelayProcess) -> None:
     told = httpx2.post(shop.url + GENERATIONS, content=b"{", trust_env=False).json()
     assert (told["code"], "X-Api-Key: YOUR_KEY" in told["message"]) == (19000, True)
+
+
+def test_a_video_that_was_stored_goes_with_its_link(
+    tasks: httpx2.Client, sdk: OpenAI, shop: RelayProcess, fresh: Vendor
+) -> None:
+    name = tasks.post(GENERATIONS, json={"model": "kept", "prompt": "a dog", "duration": 4}).json()["data"]["id"]
+    until(lambda: "/artefacts/art_" in finished(tasks, name)["videoUrl"])
+    url = finished(tasks, name)["videoUrl"]
+    assert httpx2.get(url, trust_env=False).content[4:8] == b"ftyp"
+    sdk.videos.delete(f"video_{name}")
+    gone = httpx2.get(url, trust_env=False)
+    assert (gone.status_code, gone.json()["error"]["code"]) == (404, "artefact_gone")
 
 
 def test_a_form_with_a_picture(sdk: OpenAI) -> None:
