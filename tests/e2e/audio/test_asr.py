@@ -2,6 +2,7 @@
 
 import base64
 from math import ceil
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,20 @@ def test_words_and_a_translation(served: RelayProcess, recording: bytes, model: 
     words = [word["word"].strip() for segment in found["segments"] for word in segment["words"]]
     assert words == TEXT.split()
     assert asr(served, recording, model=model, task="translate").text.replace("\n", " ").strip() == TEXT
+
+
+@pytest.mark.parametrize("path", ["/asr", "/v1/asr", "/detect-language", "/v1/detect-language"])
+def test_the_key_may_be_the_password_in_the_address(served: RelayProcess, recording: bytes, path: str) -> None:
+    """All that a client of a service without keys can be told."""
+
+    def told(key: str) -> Any:
+        address = served.url.replace("://", f"://x:{key}@")
+        return http.post(address + path, params={"model": "native"}, files={"audio_file": ("a.wav", recording)})
+
+    assert told(served.key).status_code == 200
+    refused = told("pr-other")
+    assert (refused.status_code, type(refused.json()["detail"])) == (401, str)
+    assert refused.headers["www-authenticate"].startswith("Basic")
 
 
 def test_natively_the_query_and_the_file_arrive(served: RelayProcess, fresh: Vendor) -> None:
@@ -111,6 +126,7 @@ def test_refusals_are_fastapis(served: RelayProcess, fresh: Vendor, recording: b
     assert missing.json()["detail"] == [MISSING]
     anonymous = http.post(f"{served.url}/asr", files={"audio_file": ("a.wav", recording)})
     assert (anonymous.status_code, type(anonymous.json()["detail"])) == (401, str)
+    assert anonymous.headers["www-authenticate"].startswith("Basic")
     assert fresh.requests() == []
 
 
