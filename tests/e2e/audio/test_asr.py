@@ -68,6 +68,40 @@ def test_natively_the_query_and_the_file_arrive(served: RelayProcess, fresh: Ven
     assert b'name="audio_file"; filename="my speech.wav"' in body
 
 
+@pytest.mark.parametrize("model", ["asr", "native"])
+@pytest.mark.parametrize("half", [b"", b"\0"])
+def test_bare_samples_are_understood_by_either_upstream(
+    served: RelayProcess, samples: bytes, model: str, half: bytes
+) -> None:
+    """As Bazarr sends them: the file's name has no suffix."""
+    answer = http.post(
+        f"{served.url}/asr",
+        params={"task": "transcribe", "language": "en", "output": "srt", "encode": "false", "model": model},
+        files={"audio_file": ("audio_file", samples + half)},
+        headers={"authorization": f"Bearer {served.key}"},
+    )
+    assert [line for line in answer.text.splitlines() if line[:1].isalpha()] == ["Hello there.", "How are you today?"]
+    charge = bill(served, answer.headers["x-request-id"])
+    assert (lines(charge), charge["estimated"]) == ({"seconds": ceil(len(samples) / 32_000)}, False)
+
+
+def test_bare_samples_are_sent_as_a_file(served: RelayProcess, fresh: Vendor) -> None:
+    asr(served, bytes(3200), encode="false")
+    seen = base64.b64decode(fresh.requests()[-1]["body_base64"])
+    head = b'name="file"; filename="my speech.wav"\r\nContent-Type: audio/wav\r\n\r\nRIFF'
+    assert head + (36 + 3200).to_bytes(4, "little") + b"WAVEfmt " in seen
+    assert b"data" + (3200).to_bytes(4, "little") + bytes(3200) + b"\r\n" in seen
+
+
+def test_many_bare_samples_pass_from_disk(served: RelayProcess, fresh: Vendor) -> None:
+    """25 MB with a header before them, and a length that is announced right."""
+    size = 25 * 1024 * 1024
+    answer = asr(served, bytes(size), encode="false")
+    assert answer.status_code == 200
+    assert fresh.requests()[-1]["body_size"] > size + 44
+    assert lines(bill(served, answer.headers["x-request-id"])) == {"seconds": ceil(size / 32_000)}
+
+
 def test_a_language(served: RelayProcess, recording: bytes) -> None:
     for path in ("/v1/detect-language", "/detect-language"):
         answer = asr(served, recording, path, model="native")
