@@ -42,6 +42,9 @@ def test_words_and_a_translation(served: RelayProcess, recording: bytes, model: 
     found = asr(served, recording, name="file", model=model, output="json", word_timestamps="true").json()
     words = [word["word"].strip() for segment in found["segments"] for word in segment["words"]]
     assert words == TEXT.split()
+    for segment in found["segments"]:
+        assert "".join(word["word"] for word in segment["words"]) == segment["text"]
+        assert all(0 <= word["probability"] <= 1 for word in segment["words"])
     assert asr(served, recording, model=model, task="translate").text.replace("\n", " ").strip() == TEXT
 
 

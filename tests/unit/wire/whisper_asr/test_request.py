@@ -200,10 +200,30 @@ def test_json_from_openai() -> None:
     shown = json.loads(foreign(b"output=json", answer).rendered(json.dumps(answer).encode(), None))
     assert (shown["text"], shown["language"]) == ("Hi there. Bye.", "en")
     assert [each["words"] for each in shown["segments"]] == [
-        [{"word": "Hi", "start": 0.0, "end": 0.4}],
-        [{"word": "Bye", "start": 1.1, "end": 2.0}],
+        [{"word": " Hi", "start": 0.0, "end": 0.4, "probability": 0.0}],
+        [{"word": " Bye", "start": 1.1, "end": 2.0, "probability": 0.0}],
     ]
     assert shown["segments"][1]["temperature"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "joined"),
+    [
+        (" Hi, you there.", ["Hi", "you", "there"], " Hi you there"),
+        (" Hi there.", [" Hi", " there."], " Hi there."),
+        ("你好。世界", ["你", "好", "世", "界"], " 你好 世界"),
+        (" well-known", ["well", "known"], " well known"),
+        (" Twenty one", ["20", "one", "more"], " 20 one more"),
+        ("", ["Hi", "", "there"], " Hi  there"),
+        (f"a{'.' * 65}b", ["a", "b"], " a b"),
+    ],
+)
+def test_words_from_openai_can_be_joined(text: str, words: list[str], joined: str) -> None:
+    timed = [{"word": word, "start": 0.1, "end": 0.2, "probability": 0.5} for word in words]
+    answer = {"text": text, "segments": [{"start": 0.0, "end": 1.0, "text": text}], "words": timed}
+    (segment,) = json.loads(foreign(b"output=json", answer).rendered(json.dumps(answer).encode(), None))["segments"]
+    assert "".join(word["word"] for word in segment["words"]) == joined
+    assert {word["probability"] for word in segment["words"]} == {0.5}
 
 
 def test_a_text_without_phrases_is_one() -> None:
