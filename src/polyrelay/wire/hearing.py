@@ -28,3 +28,9 @@ class Hearing(Protocol):
     def heard(self, body: bytes) -> Transcript | None:
         """What such an upstream answered; None when it is not what the protocol says. Never raises."""
         ...
+
+    def words(self, body: bytes) -> str | None:
+        """Why such an upstream refuses, in its words; None when it does not say so as the protocol has it. Never
+        raises.
+        """
+        ...

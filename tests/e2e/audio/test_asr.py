@@ -177,6 +177,14 @@ def test_failures_are_fastapis_too_and_cost_nothing(
     assert bill(served, answer.headers["x-request-id"])["amount"] is None
 
 
+def test_what_openai_rejects_is_told_in_its_words(served: RelayProcess, fresh: Vendor, recording: bytes) -> None:
+    fresh.script("whisper-1", status=400)
+    answer = asr(served, recording)
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("The upstream provider rejected this request: ")
+    assert bill(served, answer.headers["x-request-id"])["amount"] is None
+
+
 def test_a_native_rejection_passes_in_its_own_words(served: RelayProcess, fresh: Vendor, recording: bytes) -> None:
     answer = asr(served, recording, model="native", language="klingon")
     assert answer.status_code == 422

@@ -2,7 +2,7 @@
 
 from polyrelay.exchange import languages
 from polyrelay.exchange.transcript import Transcript, Wish
-from polyrelay.wire import samples, transcripts
+from polyrelay.wire import openai_errors, samples, transcripts
 from polyrelay.wire.hearing import Asked
 from polyrelay.wire.multipart.form import Form, Part
 
@@ -35,6 +35,10 @@ class AudioHearing:
     def heard(self, body: bytes) -> Transcript | None:
         """Any of the formats in JSON."""
         return transcripts.read(body)
+
+    def words(self, body: bytes) -> str | None:
+        """The message of the error."""
+        return openai_errors.words(body)
 
 
 HEARING = AudioHearing()

@@ -6,12 +6,12 @@ clients can be given none but inside its address.
 """
 
 import math
-from typing import Any
 
 import msgspec
 
 from polyrelay.kernel.errors import CodedBody, InvalidRequest, Refusal, UnsupportedMedia
 from polyrelay.wire import answers
+from polyrelay.wire.whisper_asr import detail
 from polyrelay.wire.whisper_asr.hearing import FILE
 
 HeaderPairs = tuple[tuple[bytes, bytes], ...]
@@ -23,13 +23,6 @@ _PLACES = ("query", "body")
 _MISSING = "missing_required_parameter"
 _KINDS = {"invalid_multipart": "value_error"}
 """pydantic's names for codes of ours that have one."""
-
-
-class _Native(msgspec.Struct, gc=False):
-    detail: str | list[Any]
-
-
-_NATIVE = msgspec.json.Decoder(_Native)
 
 
 def render(refusal: Refusal) -> tuple[int, HeaderPairs, bytes]:
@@ -52,11 +45,7 @@ def frame(refusal: Refusal) -> bytes:
 
 def is_native(body: bytes) -> bool:
     """Whether an upstream's error body is already in FastAPI's shape."""
-    try:
-        _NATIVE.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return True
+    return detail.read(body) is not None
 
 
 def _understood(refusal: Refusal) -> Refusal:

@@ -8,6 +8,7 @@ from polyrelay.exchange.upload import Segment
 from polyrelay.wire import transcripts
 from polyrelay.wire.hearing import Asked
 from polyrelay.wire.multipart.form import Form, Part
+from polyrelay.wire.whisper_asr import detail
 
 FILE = "audio_file"
 
@@ -36,6 +37,10 @@ class ServiceHearing:
     def heard(self, body: bytes) -> Transcript | None:
         """The JSON of any of its engines."""
         return transcripts.read(body)
+
+    def words(self, body: bytes) -> str | None:
+        """FastAPI's, in one text."""
+        return detail.words(body)
 
 
 def only(form: Form, file: str) -> list[Segment]:
