@@ -6,6 +6,7 @@ from polyrelay.kernel import bounds
 from polyrelay.service import verdict
 from polyrelay.service.answers import Headers
 from polyrelay.service.delivery import Host, Leaks, Observed
+from polyrelay.wire import disclosure
 from polyrelay.wire.spoken import JSON, AnyReply, Tongue, WholeReply
 
 _TAIL_BYTES = 64 * 1024
@@ -104,7 +105,9 @@ class UnaryDelivery:
 
 
 class Rejection:
-    """A 4xx that blames the request: passed on as the vendor wrote it, if it is in the protocol's shape."""
+    """A 4xx that blames the request: passed on as the vendor wrote it, if it is in the protocol's shape; of another
+    protocol, its words without names and addresses.
+    """
 
     __slots__ = ("_chunks", "_leaks", "_reply", "_size", "_status", "_tongue", "host")
 
@@ -134,9 +137,16 @@ class Rejection:
         if not self._reply.blames(self._status, body):
             self.host.failed(Fault(FaultKind.STATUS, "", self._status))
             return
-        if self._size > bounds.ERROR_BODY_BYTES or not self._tongue.is_native(body) or self._leaks(body):
-            _, _, body = self._tongue.render(verdict.rejected())
-        self.host.rejected(self._status, list(_JSON), body)
+        self.host.rejected(self._status, list(_JSON), self._told(body))
+
+    def _told(self, body: bytes) -> bytes:
+        """What the client gets: the vendor's bytes, else its words, else that it refused."""
+        words = None
+        if self._size <= bounds.ERROR_BODY_BYTES and not self._leaks(body):
+            if self._tongue.is_native(body):
+                return body
+            words = self._reply.words(body)
+        return self._tongue.render(verdict.rejected(words and disclosure.reason(words)))[2]
 
     def failed(self, fault: Fault) -> None:
         """The upstream broke off while saying no."""

@@ -42,9 +42,10 @@ def failed(last: Fault, retry_after: float | None) -> errors.Refusal:
     return errors.UpstreamBroken("The upstream provider failed to answer this request.")
 
 
-def rejected() -> errors.Refusal:
-    """For a 4xx that blames the request in words that cannot be passed on."""
-    return errors.InvalidRequest("The upstream provider rejected this request.", code="upstream_rejected")
+def rejected(words: str | None = None) -> errors.Refusal:
+    """For a 4xx that blames the request; with the upstream's own `words` where they may be read."""
+    said = f": {words}" if words else "."
+    return errors.InvalidRequest(f"The upstream provider rejected this request{said}", code="upstream_rejected")
 
 
 def broken_off(fault: Fault) -> errors.Refusal:

@@ -14,6 +14,9 @@ Answer = tuple[int, HeaderPairs, bytes]
 
 JSON = b"application/json"
 
+CHALLENGE = (b"www-authenticate", b'Basic realm="polyrelay"')
+"""With a 401 to clients that know no other scheme than HTTP Basic; many send a password only when asked (RFC 7617)."""
+
 _TYPES = {
     403: "permission_error",
     429: "rate_limit_error",

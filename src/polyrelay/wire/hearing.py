@@ -6,7 +6,7 @@ import msgspec
 
 from polyrelay.exchange.transcript import Transcript, Wish
 from polyrelay.exchange.upload import Segment
-from polyrelay.wire.multipart.form import Form
+from polyrelay.wire.multipart.form import Form, Part
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False):
@@ -19,10 +19,18 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
 class Hearing(Protocol):
     """One such protocol."""
 
-    def asked(self, wish: Wish, form: Form, file: str, model: str) -> Asked:
-        """How the recording in the part `file` of a form is sent to an upstream that knows the model as `model`."""
+    def asked(self, wish: Wish, form: Form, file: Part, model: str, *, bare: bool = False) -> Asked:
+        """How the recording in the part `file` of a form is sent to an upstream that knows the model as `model`; `bare`
+        samples (`samples`) or a file.
+        """
         ...
 
     def heard(self, body: bytes) -> Transcript | None:
         """What such an upstream answered; None when it is not what the protocol says. Never raises."""
+        ...
+
+    def words(self, body: bytes) -> str | None:
+        """Why such an upstream refuses, in its words; None when it does not say so as the protocol has it. Never
+        raises.
+        """
         ...

@@ -32,11 +32,15 @@ def frame(refusal: Refusal) -> bytes:
 
 def is_native(body: bytes) -> bool:
     """Whether an upstream's error body is already in OpenAI's shape, an `error` object with a `message`."""
+    return words(body) is not None
+
+
+def words(body: bytes) -> str | None:
+    """The message of such a body; None for one of another shape. Never raises."""
     try:
-        _NATIVE.decode(body)
+        return _NATIVE.decode(body).error.message
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return True
+        return None
 
 
 def models_list(names: Iterable[str], *, created: int, owned_by: str) -> bytes:

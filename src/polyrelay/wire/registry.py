@@ -70,8 +70,8 @@ def _asr(incoming: Incoming) -> Request:
 def _recordings(name: str, path: str, read: Callable[[Incoming], Request]) -> tuple[Surface, Surface]:
     """A route of whisper-asr-webservice, under `/v1` as the others are, and where its own clients look for it."""
     return (
-        Surface(name, f"/v1{path}", read, asr_errors, FORM_ONLY),
-        Surface(f"{name}_root", path, read, asr_errors, FORM_ONLY),
+        Surface(name, f"/v1{path}", read, asr_errors, FORM_ONLY, basic=True),
+        Surface(f"{name}_root", path, read, asr_errors, FORM_ONLY, basic=True),
     )
 
 

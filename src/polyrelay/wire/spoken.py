@@ -156,6 +156,11 @@ class Reply:
         del status, body
         return True
 
+    def words(self, body: bytes) -> str | None:
+        """What a rejection with this body says, where the upstream's protocol is not the client's. Never raises."""
+        del body
+        return None
+
 
 class WholeReply(Reply, ABC):
     """One body, to be judged before any of it leaves; passed on as it comes when it is larger than the bound, which is

@@ -8,6 +8,7 @@ import math
 import msgspec
 
 from polyrelay.kernel.errors import Refusal
+from polyrelay.wire import answers
 from polyrelay.wire.spoken import JSON, HeaderPairs
 
 _UNAUTHENTICATED = 401
@@ -29,7 +30,7 @@ def render(refusal: Refusal) -> tuple[int, HeaderPairs, bytes]:
     """Status, headers and body of a refusal. `retry-after` is in whole seconds, rounded up (RFC 9110 10.2.3)."""
     headers = [(b"content-type", JSON)]
     if refusal.status == _UNAUTHENTICATED:
-        headers.append((b"www-authenticate", b'Basic realm="polyrelay"'))
+        headers.append(answers.CHALLENGE)
     if refusal.retry_after is not None:
         headers.append((b"retry-after", b"%d" % math.ceil(max(refusal.retry_after, 0.0))))
     if refusal.final:

@@ -39,3 +39,10 @@ def recording(client: openai.OpenAI, sandbox: Vendor) -> bytes:
     """The sandbox's own speech: it hears there what it said."""
     sandbox.clear()
     return client.audio.speech.create(model="tts-1", input=TEXT, voice="alloy", response_format="wav").content
+
+
+@pytest.fixture(scope="module")
+def samples(client: openai.OpenAI, sandbox: Vendor) -> bytes:
+    """The same without a container, what it says hidden in the samples."""
+    sandbox.clear()
+    return client.audio.speech.create(model="tts-1", input=TEXT, voice="alloy", response_format="pcm").content

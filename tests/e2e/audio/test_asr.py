@@ -2,6 +2,7 @@
 
 import base64
 from math import ceil
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,24 @@ def test_words_and_a_translation(served: RelayProcess, recording: bytes, model: 
     found = asr(served, recording, name="file", model=model, output="json", word_timestamps="true").json()
     words = [word["word"].strip() for segment in found["segments"] for word in segment["words"]]
     assert words == TEXT.split()
+    for segment in found["segments"]:
+        assert "".join(word["word"] for word in segment["words"]) == segment["text"]
+        assert all(0 <= word["probability"] <= 1 for word in segment["words"])
     assert asr(served, recording, model=model, task="translate").text.replace("\n", " ").strip() == TEXT
+
+
+@pytest.mark.parametrize("path", ["/asr", "/v1/asr", "/detect-language", "/v1/detect-language"])
+def test_the_key_may_be_the_password_in_the_address(served: RelayProcess, recording: bytes, path: str) -> None:
+    """All that a client of a service without keys can be told."""
+
+    def told(key: str) -> Any:
+        address = served.url.replace("://", f"://x:{key}@")
+        return http.post(address + path, params={"model": "native"}, files={"audio_file": ("a.wav", recording)})
+
+    assert told(served.key).status_code == 200
+    refused = told("pr-other")
+    assert (refused.status_code, type(refused.json()["detail"])) == (401, str)
+    assert refused.headers["www-authenticate"].startswith("Basic")
 
 
 def test_natively_the_query_and_the_file_arrive(served: RelayProcess, fresh: Vendor) -> None:
@@ -51,6 +69,40 @@ def test_natively_the_query_and_the_file_arrive(served: RelayProcess, fresh: Ven
     assert all(name.lower() != "authorization" for name, _ in seen["headers"])
     body = base64.b64decode(seen["body_base64"])
     assert b'name="audio_file"; filename="my speech.wav"' in body
+
+
+@pytest.mark.parametrize("model", ["asr", "native"])
+@pytest.mark.parametrize("half", [b"", b"\0"])
+def test_bare_samples_are_understood_by_either_upstream(
+    served: RelayProcess, samples: bytes, model: str, half: bytes
+) -> None:
+    """As Bazarr sends them: the file's name has no suffix."""
+    answer = http.post(
+        f"{served.url}/asr",
+        params={"task": "transcribe", "language": "en", "output": "srt", "encode": "false", "model": model},
+        files={"audio_file": ("audio_file", samples + half)},
+        headers={"authorization": f"Bearer {served.key}"},
+    )
+    assert [line for line in answer.text.splitlines() if line[:1].isalpha()] == ["Hello there.", "How are you today?"]
+    charge = bill(served, answer.headers["x-request-id"])
+    assert (lines(charge), charge["estimated"]) == ({"seconds": ceil(len(samples) / 32_000)}, False)
+
+
+def test_bare_samples_are_sent_as_a_file(served: RelayProcess, fresh: Vendor) -> None:
+    asr(served, bytes(3200), encode="false")
+    seen = base64.b64decode(fresh.requests()[-1]["body_base64"])
+    head = b'name="file"; filename="my speech.wav"\r\nContent-Type: audio/wav\r\n\r\nRIFF'
+    assert head + (36 + 3200).to_bytes(4, "little") + b"WAVEfmt " in seen
+    assert b"data" + (3200).to_bytes(4, "little") + bytes(3200) + b"\r\n" in seen
+
+
+def test_many_bare_samples_pass_from_disk(served: RelayProcess, fresh: Vendor) -> None:
+    """25 MB with a header before them, and a length that is announced right."""
+    size = 25 * 1024 * 1024
+    answer = asr(served, bytes(size), encode="false")
+    assert answer.status_code == 200
+    assert fresh.requests()[-1]["body_size"] > size + 44
+    assert lines(bill(served, answer.headers["x-request-id"])) == {"seconds": ceil(size / 32_000)}
 
 
 def test_a_language(served: RelayProcess, recording: bytes) -> None:
@@ -111,6 +163,7 @@ def test_refusals_are_fastapis(served: RelayProcess, fresh: Vendor, recording: b
     assert missing.json()["detail"] == [MISSING]
     anonymous = http.post(f"{served.url}/asr", files={"audio_file": ("a.wav", recording)})
     assert (anonymous.status_code, type(anonymous.json()["detail"])) == (401, str)
+    assert anonymous.headers["www-authenticate"].startswith("Basic")
     assert fresh.requests() == []
 
 
@@ -121,6 +174,14 @@ def test_failures_are_fastapis_too_and_cost_nothing(
     fresh.script(call, status=503, retry_after="7")
     answer = asr(served, recording, model=model)
     assert (answer.status_code, type(answer.json()["detail"]), answer.headers["retry-after"]) == (503, str, "7")
+    assert bill(served, answer.headers["x-request-id"])["amount"] is None
+
+
+def test_what_openai_rejects_is_told_in_its_words(served: RelayProcess, fresh: Vendor, recording: bytes) -> None:
+    fresh.script("whisper-1", status=400)
+    answer = asr(served, recording)
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("The upstream provider rejected this request: ")
     assert bill(served, answer.headers["x-request-id"])["amount"] is None
 
 

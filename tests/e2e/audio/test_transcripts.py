@@ -171,6 +171,15 @@ def test_what_the_vendor_rejects_costs_nothing(served: RelayProcess, fresh: Vend
     assert bill(served, answer.headers["x-request-id"])["amount"] is None
 
 
+def test_what_whisper_asr_rejects_is_told_in_its_words(served: RelayProcess, fresh: Vendor, recording: bytes) -> None:
+    answer = transcribe(served, recording, model="native", language="klingon")
+    assert answer.status_code == 422
+    error = answer.json()["error"]
+    assert (error["type"], error["code"]) == ("invalid_request_error", "upstream_rejected")
+    assert error["message"].endswith(": language: Input should be the code of a language")
+    assert bill(served, answer.headers["x-request-id"])["amount"] is None
+
+
 def test_before_commit_an_upstream_of_the_other_protocol_answers(
     served: RelayProcess, fresh: Vendor, recording: bytes
 ) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyrelay.exchange.sound import MOST_SECONDS
-from polyrelay.wire.containers import duration
+from polyrelay.wire.containers import duration, wave64
 from polyrelay.wire.containers.media import BUDGET_BYTES, LEAST_COST, windows
 
 DATA = Path(__file__).parents[2] / "unit" / "wire" / "containers" / "data"
@@ -20,6 +20,12 @@ MAGICS = [
     b"ID3\4\0\0\0\0\0\x05",
     b"\xff\xfb\x90\x64",
     b"\xff\xf1\x50\x80",
+    b"FORM\0\0\0\0AIFCCOMM\0\0\0\x18\0\1\0\0\0\0\0\x10\x40\x0b\xfa\0\0\0\0\0\0\0NONE\0\0",
+    b"FORM\0\0\0\0AIFFCOMM\0\0\0\x12\0\1",
+    b".snd\0\0\0\x18\xff\xff\xff\xff\0\0\0\3",
+    b"caff\0\1\0\0desc\0\0\0\0\0\0\0\x20",
+    b"caff\0\1\0\0desc\0\0\0\0\0\0\0\x20\x40\xe7\x70\0\0\0\0\0opus" + bytes(20) + b"pakt\0\0\0\0\0\0\0\x10",
+    b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\0\0" + bytes(24) + wave64.FORMAT + b"\x28\0\0\0\0\0\0\0\1\0\1\0",
     b"#!AMR\n",
     b"#!AMR-WB\n",
     b"",

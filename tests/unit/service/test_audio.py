@@ -263,6 +263,38 @@ def test_a_service_of_openai_answers_a_client_of_asr() -> None:
     stage.at_rest()
 
 
+SAID = "The upstream provider rejected this request"
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        (
+            "response_format 'verbose_json' is not compatible.",
+            f"{SAID}: response_format 'verbose_json' is not compatible.",
+        ),
+        ("Ask https://other.example or ops@other.example.", f"{SAID}: Ask … or …"),
+        ("Denied at a.example.", f"{SAID}."),
+        ("Denied for key-a.", f"{SAID}."),
+        ("", f"{SAID}."),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_an_upstream_of_openai_says_no_to_a_client_of_asr(status: int, message: str, told: str) -> None:
+    stage = Stage(Answer(status, JSON, (json.dumps({"error": {"message": message, "type": "x"}}).encode(),)))
+    _, page = transcribe(stage, surface="asr", query=b"model=m&output=srt")
+    assert (page.status, page.json) == (status, {"detail": told})
+    stage.at_rest()
+
+
+@pytest.mark.parametrize("body", [b"<html>no</html>", b'{"error":"no"}', b'{"detail":5}', b"", b"{" * 300_000])
+def test_a_rejection_in_no_protocol_is_told_in_our_words(body: bytes) -> None:
+    stage = Stage(Answer(400, JSON, (body,)))
+    _, page = transcribe(stage, surface="asr", query=b"model=m&output=srt")
+    assert (page.status, page.json) == (400, {"detail": f"{SAID}."})
+    stage.at_rest()
+
+
 def test_refusals_of_asr_are_its_own() -> None:
     stage = Stage()
     _, page = transcribe(stage, surface="asr", query=b"output=xml")

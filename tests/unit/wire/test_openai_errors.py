@@ -70,6 +70,7 @@ def test_when_to_come_back_and_extra_headers() -> None:
 )
 def test_what_is_already_openai_shaped(body: bytes, *, native: bool) -> None:
     assert wire.is_native(body) is native
+    assert (wire.words(body) is not None) is native
 
 
 def test_models() -> None:

@@ -1,11 +1,12 @@
 """WAV: RIFF with PCM samples (Microsoft's Multimedia Programming Interface and Data Specifications 1.0).
 
-The text is the `ICMT` comment of a LIST chunk of kind INFO, before the samples.
+The text is the `ICMT` comment of a LIST chunk of kind INFO, before the samples; without one, what the samples hide.
 """
 
 import struct
 from collections.abc import Iterator
 
+from polyrelay.sandbox.audio import pcm
 from polyrelay.sandbox.audio.heard import Heard
 from polyrelay.sandbox.audio.speech import RATE, Speech
 
@@ -38,6 +39,8 @@ def read(data: bytes) -> Heard | None:
             text = body[len(_LIST) + 4 : len(_LIST) + 4 + length].rstrip(b"\0").decode("utf-8", "replace")
         elif name == b"data":
             size = len(body)
+            hidden = pcm.read(body) if text is None else None
+            text = text if hidden is None else hidden.text
     return Heard(text, size / max(1, bytes_a_second))
 
 

@@ -4,12 +4,19 @@ from collections.abc import Callable
 from math import isfinite
 
 from polyrelay.exchange.sound import MOST_SECONDS, Length
-from polyrelay.wire.containers import adts, amr, flac, matroska, mp4, mpeg, ogg, wav
+from polyrelay.wire.containers import adts, aiff, amr, au, caf, flac, matroska, mp4, mpeg, ogg, wav, wave64
 from polyrelay.wire.containers.media import Media, Read, windows
 
 _WAVES = frozenset({b"RIFF", b"RF64", b"BW64"})
 _MOVIES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"})
 """Boxes that a file of the ISO family begins with."""
+_BY_MAGIC = {
+    au.MAGIC: au.seconds,
+    caf.MAGIC: caf.seconds,
+    matroska.MAGIC: matroska.seconds,
+    ogg.MAGIC: ogg.seconds,
+}
+"""Those that four bytes tell."""
 
 
 def of(read: Read, size: int) -> Length | None:
@@ -45,8 +52,12 @@ def _stating(media: Media) -> Callable[[Media], float | None] | None:
     magic = media.read(12, 0)
     if magic[:4] in _WAVES and magic[8:] == b"WAVE":
         return wav.seconds
+    if magic == wave64.MAGIC:
+        return wave64.seconds
+    if magic[:4] == aiff.MAGIC and magic[8:] in aiff.KINDS:
+        return aiff.seconds
     if magic[4:8] in _MOVIES:
         return mp4.seconds
     if media.read(len(flac.MAGIC), mpeg.after_tags(media)) == flac.MAGIC:
         return flac.seconds
-    return {ogg.MAGIC: ogg.seconds, matroska.MAGIC: matroska.seconds}.get(magic[:4])
+    return _BY_MAGIC.get(magic[:4])

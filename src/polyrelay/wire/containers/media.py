@@ -67,6 +67,6 @@ def little(data: bytes, start: int, size: int) -> int:
     return int.from_bytes(data[start : start + size], "little")
 
 
-def ratio(count: int, rate: int) -> float | None:
+def ratio(count: int, rate: float) -> float | None:
     """`count` units at `rate` a second, in seconds; None for a rate of 0."""
     return count / rate if rate > 0 else None

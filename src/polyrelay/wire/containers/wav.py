@@ -4,7 +4,8 @@ from polyrelay.wire.containers.media import Media, little, ratio
 
 _HEADER = 12
 _CHUNK = 8
-_FORMAT_BYTES = 20
+FORMAT_BYTES = 20
+"""Looked at of a format chunk."""
 _UNKNOWN = 0xFFFFFFFF
 """The length that writers of streams leave, and RF64 has for "see ds64"."""
 
@@ -26,14 +27,14 @@ def seconds(media: Media) -> float | None:
         name, size = head[:4], little(head, 4, 4)
         at += _CHUNK
         if name == b"fmt ":
-            format_chunk = media.read(_FORMAT_BYTES, at)
+            format_chunk = media.read(FORMAT_BYTES, at)
         elif name == b"ds64":
             wide = little(media.read(16, at), 8, 8)
         elif name == b"data":
             size = _there(size, wide, media.size - at)
             sound += size
         at += size + (size & 1)
-    return _played(format_chunk, sound) if sound else None
+    return played(format_chunk, sound) if sound else None
 
 
 def _there(stated: int, wide: int, rest: int) -> int:
@@ -42,7 +43,8 @@ def _there(stated: int, wide: int, rest: int) -> int:
     return rest if size in (0, _UNKNOWN) else min(size, rest)
 
 
-def _played(chunk: bytes, size: int) -> float | None:
+def played(chunk: bytes, size: int) -> float | None:
+    """How long `size` bytes of sound last, by the format `chunk`; None where that makes no sense."""
     tag, channels, rate, bytes_a_second = (little(chunk, at, width) for at, width in ((0, 2), (2, 2), (4, 4), (8, 4)))
     block = little(chunk, 12, 2)
     frame = channels * (-(-little(chunk, 14, 2) // 8))

@@ -11,6 +11,7 @@ from polyrelay.wire.multipart.part_head import PartHead
 
 _NOTHING: Mapping[str, bytes] = {}
 _SAME: Mapping[str, str] = {}
+_AS_IT_IS: Mapping[str, "Recast"] = {}
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):
@@ -45,6 +46,14 @@ class Part(msgspec.Struct, frozen=True, gc=False):
     def end(self) -> int:
         """Where the next delimiter line begins: a CRLF ends the value."""
         return self.value_end + 2
+
+
+class Recast(msgspec.Struct, frozen=True, gc=False):
+    """What becomes of a part: its headers, bytes that go before its value, and how many bytes of that stay."""
+
+    head: PartHead
+    before: bytes
+    size: int
 
 
 class Form(msgspec.Struct, frozen=True, gc=False):
@@ -96,13 +105,14 @@ class Form(msgspec.Struct, frozen=True, gc=False):
         replace: Mapping[str, bytes] = _NOTHING,
         drop: Collection[str] = (),
         rename: Mapping[str, str] = _SAME,
+        recast: Mapping[str, Recast] = _AS_IT_IS,
         add: Sequence[tuple[str, bytes]] = (),
     ) -> list[Segment]:
         """The outgoing body: the client's own bytes but for what is named.
 
         `replace` sets fields to one value, whether they are there or not; `drop` leaves other parts out; `rename` gives
-        parts another name, old to new; `add` puts fields at the end. Raises `InvalidRequest` when the client chose a
-        boundary that a new value contains.
+        parts another name, old to new, `recast` more than that; `add` puts fields at the end. Raises
+        `InvalidRequest` when the client chose a boundary that a new value contains.
         """
         writing = _Writing(self.boundary)
         unset = dict(replace)
@@ -113,8 +123,10 @@ class Form(msgspec.Struct, frozen=True, gc=False):
                     writing.field(name, unset.pop(name))
             elif name in drop:
                 continue
+            elif name in recast:
+                writing.recast(part, recast[name])
             elif name in rename:
-                writing.line(_renamed(part.head, rename[name]))
+                writing.line(_headers(msgspec.structs.replace(part.head, name=rename[name])))
                 writing.span(part.value_start, part.end)
             else:
                 writing.span(part.start, part.end)
@@ -148,9 +160,18 @@ class _Writing:
         self.line(b'Content-Disposition: form-data; name="%b"' % name.encode("ascii"))
         self._literal(value + b"\r\n")
 
+    def recast(self, part: Part, to: Recast) -> None:
+        self._check(to.before)
+        if any(to.before.endswith(self._delimiter[:size]) for size in range(1, len(self._delimiter))):
+            raise _bad_boundary()
+        self.line(_headers(to.head))
+        self._literal(to.before)
+        self.span(part.value_start, part.value_start + to.size)
+        self.span(part.value_end, part.end)
+
     def _check(self, written: bytes) -> None:
         if self._delimiter in written:
-            raise InvalidRequest("The boundary appears in what is sent on; choose another.", code="invalid_boundary")
+            raise _bad_boundary()
 
     def _literal(self, data: bytes) -> None:
         last = self.segments[-1] if self.segments else None
@@ -160,9 +181,13 @@ class _Writing:
             self.segments.append(data)
 
 
-def _renamed(head: PartHead, name: str) -> bytes:
-    """Headers of a part under another name; a file name's quotes are written as browsers do."""
-    line = f'Content-Disposition: form-data; name="{name}"'
+def _bad_boundary() -> InvalidRequest:
+    return InvalidRequest("The boundary appears in what is sent on; choose another.", code="invalid_boundary")
+
+
+def _headers(head: PartHead) -> bytes:
+    """Headers of a part; a file name's quotes are written as browsers do."""
+    line = f'Content-Disposition: form-data; name="{head.name}"'
     if head.filename is not None:
         line += '; filename="{}"'.format(head.filename.replace('"', "%22"))
     if head.content_type:

@@ -41,7 +41,7 @@ class TranscriptionRequest(msgspec.Struct, frozen=True):
         del upstream, cap
         form = self.form
         if operation is Operation.ASR:
-            asked = self.asr.asked(self.fields.wish, form, FILE, model)
+            asked = self.asr.asked(self.fields.wish, form, self.recording.part, model)
             body = Stream(asked.body, self.upload)
             reply = Foreign(self.recording, self.fields, self.asr)
             return Sent(operation, body, reply, form.content_type, asked.query)

@@ -120,6 +120,10 @@ class Foreign(WholeReply):
         usage = self._recording.usage(found.text, found.end)
         return Seen(usage, content_bytes=len(found.text.encode()))
 
+    def words(self, body: bytes) -> str | None:
+        """As the other protocol has them."""
+        return self._hearing.words(body)
+
     def rendered(self, body: bytes, cost: bytes | None) -> bytes:
         """The transcript in this protocol's words. Its usage is not stated, so there is nothing to tell `cost` in."""
         del cost

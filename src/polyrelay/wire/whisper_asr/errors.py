@@ -1,20 +1,23 @@
 """Refusals in FastAPI's shape: `{"detail": ...}`, a list of what is wrong with each field or one sentence.
 
 A field that is wrong or missing is 422, as the service has it, and a body that is no form misses its file; the other
-statuses, and what says when to retry, are the relay's.
+statuses, and what says when to retry, are the relay's. A 401 asks for HTTP Basic: the service has no key, so that its
+clients can be given none but inside its address.
 """
 
 import math
-from typing import Any
 
 import msgspec
 
 from polyrelay.kernel.errors import CodedBody, InvalidRequest, Refusal, UnsupportedMedia
+from polyrelay.wire import answers
+from polyrelay.wire.whisper_asr import detail
 from polyrelay.wire.whisper_asr.hearing import FILE
 
 HeaderPairs = tuple[tuple[bytes, bytes], ...]
 
 _JSON = (b"content-type", b"application/json")
+_UNAUTHENTICATED = 401
 _UNPROCESSABLE = 422
 _PLACES = ("query", "body")
 _MISSING = "missing_required_parameter"
@@ -22,16 +25,11 @@ _KINDS = {"invalid_multipart": "value_error"}
 """pydantic's names for codes of ours that have one."""
 
 
-class _Native(msgspec.Struct, gc=False):
-    detail: str | list[Any]
-
-
-_NATIVE = msgspec.json.Decoder(_Native)
-
-
 def render(refusal: Refusal) -> tuple[int, HeaderPairs, bytes]:
     """Status, headers and body. `retry-after` is in whole seconds, rounded up (RFC 9110 10.2.3)."""
     headers: list[tuple[bytes, bytes]] = [_JSON]
+    if refusal.status == _UNAUTHENTICATED:
+        headers.append(answers.CHALLENGE)
     if refusal.retry_after is not None:
         headers.append((b"retry-after", b"%d" % math.ceil(max(refusal.retry_after, 0.0))))
     if refusal.final:
@@ -47,11 +45,7 @@ def frame(refusal: Refusal) -> bytes:
 
 def is_native(body: bytes) -> bool:
     """Whether an upstream's error body is already in FastAPI's shape."""
-    try:
-        _NATIVE.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return True
+    return detail.read(body) is not None
 
 
 def _understood(refusal: Refusal) -> Refusal:

@@ -69,7 +69,7 @@ def read(text: bytes) -> Query:
         words and output == "json",
         output != "txt",
     )
-    return Query(model, output, wish, encode, urlencode(given), encode and not diarize)
+    return Query(model, output, wish, encode, urlencode(given), not diarize)
 
 
 def _given(text: bytes) -> dict[str, str]:

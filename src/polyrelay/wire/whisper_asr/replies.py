@@ -73,6 +73,10 @@ class Foreign(WholeReply):
         found = self._hearing.heard(body)
         return Seen(garbled=True) if found is None else _seen(found, self._recording)
 
+    def words(self, body: bytes) -> str | None:
+        """As the other protocol has them."""
+        return self._hearing.words(body)
+
     def rendered(self, body: bytes, cost: bytes | None) -> bytes:
         """The transcript as the service would write it."""
         del cost

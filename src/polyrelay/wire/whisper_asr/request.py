@@ -7,7 +7,7 @@ from polyrelay.exchange.operation import Operation
 from polyrelay.exchange.upload import Stream, Upload
 from polyrelay.exchange.usage import Usage
 from polyrelay.kernel.errors import InvalidRequest, UnsupportedMedia
-from polyrelay.wire import recording
+from polyrelay.wire import recording, samples
 from polyrelay.wire.hearing import Hearing
 from polyrelay.wire.multipart.form import Form
 from polyrelay.wire.recording import Recording
@@ -16,9 +16,6 @@ from polyrelay.wire.whisper_asr import query
 from polyrelay.wire.whisper_asr.hearing import FILE, only
 from polyrelay.wire.whisper_asr.query import Query
 from polyrelay.wire.whisper_asr.replies import Foreign, Language, Native
-
-SAMPLE_BYTES_A_SECOND = 32_000
-"""Bare samples (`encode=false`): 16 kHz, 16 bits, one channel (`app/utils.py` of the service)."""
 
 LISTENED_SECONDS = 30
 """Of a recording, to tell its language: Whisper's window."""
@@ -46,11 +43,11 @@ class AsrRequest(msgspec.Struct, frozen=True):
     def outbound(self, operation: Operation, upstream: Upstream, model: str, cap: int | None) -> Sent:
         """See `spoken.Request`."""
         del upstream, cap
-        form, file, output = self.form, self.recording.part.name, self.query.output
+        form, file, output = self.form, self.recording.part, self.query.output
         if operation is Operation.ASR:
-            body = Stream(only(form, file), self.upload)
+            body = Stream(only(form, file.name), self.upload)
             return Sent(operation, body, Native(self.recording, output), form.content_type, self.query.passed)
-        asked = self.openai.asked(self.query.wish, form, file, model)
+        asked = self.openai.asked(self.query.wish, form, file, model, bare=not self.query.encode)
         reply = Foreign(self.recording, output, self.openai)
         return Sent(operation, Stream(asked.body, self.upload), reply, form.content_type, asked.query)
 
@@ -114,4 +111,4 @@ def _read(incoming: Incoming) -> tuple[Form, Upload, Query, Recording]:
     prompt = asked.wish.prompt or ""
     if asked.encode:
         return form, upload, asked, recording.measure(part, upload, prompt)
-    return form, upload, asked, recording.exact(part, part.size / SAMPLE_BYTES_A_SECOND, prompt)
+    return form, upload, asked, recording.exact(part, part.size / samples.BYTES_A_SECOND, prompt)

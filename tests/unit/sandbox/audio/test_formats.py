@@ -92,6 +92,13 @@ def test_an_unknown_recording_says_one_sentence_and_lasts_by_its_size() -> None:
     assert formats.listen(b"?" * 32_000) == (formats.UNKNOWN, 2.0)
 
 
+def test_samples_that_somebody_put_into_a_wav_file_say_the_same() -> None:
+    data = pcm.write(speech("Hello.", RATE))
+    form = struct.pack("<HHIIHH", 1, 1, 16_000, 32_000, 2, 16)
+    chunks = b"WAVEfmt \x10\0\0\0" + form + b"data" + struct.pack("<I", len(data)) + data
+    assert formats.listen(b"RIFF" + struct.pack("<I", len(chunks)) + chunks) == ("Hello.", 1.5)
+
+
 def test_a_wav_file_of_somebody_else() -> None:
     data = bytes(16_000)
     form = struct.pack("<HHIIHH", 1, 1, 8000, 16_000, 2, 16)

@@ -11,7 +11,7 @@ from polyrelay.wire.spoken import MEASURED_BYTES
 DATA = Path(__file__).parent / "data"
 FILES = sorted(path.name for path in DATA.iterdir() if path.suffix not in ("", ".md"))
 SECONDS = 1.3
-PADDED = {"adpcm.wav": 1.527}
+PADDED = {"adpcm.wav": 1.527, "adpcm.w64": 1.527}
 """Formats of long blocks are filled up, and play so long."""
 FRAME = 0.072
 """Longest frame of the coarsest format here, which a file may be longer than the tone: 576 samples at 8 kHz."""

@@ -2,7 +2,8 @@ import pytest
 
 from polyrelay.exchange.upload import Segment, Span, Stream, in_memory
 from polyrelay.kernel.errors import InvalidRequest
-from polyrelay.wire.multipart.form import Form
+from polyrelay.wire.multipart.form import Form, Recast
+from polyrelay.wire.multipart.part_head import PartHead
 from support.forms import BOUNDARY, Piece, body, field, file, read
 
 SOUND = bytes(range(256))
@@ -52,6 +53,30 @@ def test_a_file_name_said_in_the_extended_way_is_written_plainly() -> None:
     data = body(Piece((b"content-disposition: form-data; name=\"f\"; filename*=UTF-8''%E8%AF%AD%22.mp3",), SOUND))
     form = read(data)
     assert read(joined(form, data, form.edit(rename={"f": "g"}))).parts[0].head.filename == "语%22.mp3"
+
+
+def recast(data: bytes, boundary: str, before: bytes, size: int) -> bytes:
+    form = read(data, boundary=boundary)
+    to = Recast(PartHead("sound", "a.wav", "audio/wav"), before, size)
+    return joined(form, data, form.edit(recast={"file": to}))
+
+
+@pytest.mark.parametrize("size", [256, 255, 0])
+def test_a_file_gets_other_headers_and_bytes_before_its_own(size: int) -> None:
+    made = recast(DATA, BOUNDARY, b"head", size)
+    assert made == body(
+        field("model", b"fast"),
+        file("sound", b"head" + SOUND[:size], "a.wav", "audio/wav"),
+        field("source", b"web"),
+        field("temperature", b"0.2"),
+    )
+
+
+@pytest.mark.parametrize("before", [b"a\r\n--x\r\n", b"a\r\n-", b"a\r\n--"])
+def test_a_boundary_that_begins_in_the_bytes_before_is_refused(before: bytes) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        recast(body(file("file", b"-x\r\n"), boundary="x"), "x", before, 4)
+    assert refused.value.code == "invalid_boundary"
 
 
 def test_fields_are_added_as_often_as_asked() -> None:

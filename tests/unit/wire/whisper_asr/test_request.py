@@ -1,6 +1,8 @@
 """Recordings for whisper-asr-webservice: natively, or put to OpenAI's protocol and told in the service's outputs."""
 
 import json
+import wave
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -68,7 +70,8 @@ def test_no_form() -> None:
         (b"", (Operation.ASR, Operation.TRANSCRIPTION)),
         (b"task=translate", (Operation.ASR, Operation.TRANSLATION)),
         (b"diarize=true", (Operation.ASR,)),
-        (b"encode=false", (Operation.ASR,)),
+        (b"encode=false", (Operation.ASR, Operation.TRANSCRIPTION)),
+        (b"encode=false&task=translate", (Operation.ASR, Operation.TRANSLATION)),
     ],
 )
 def test_who_can_serve_it(query: bytes, operations: tuple[Operation, ...]) -> None:
@@ -78,6 +81,55 @@ def test_who_can_serve_it(query: bytes, operations: tuple[Operation, ...]) -> No
 def test_bare_samples_have_a_known_rate() -> None:
     asked = read(file("audio_file", bytes(64_000)), query=b"encode=false")
     assert (asked.recording.length.seconds, asked.recording.length.guessed) == (2.0, False)
+
+
+def as_file(data: bytes, filename: str = "audio_file") -> tuple[str | None, str, bytes]:
+    """File name, media type and bytes of a recording of bare samples, as a transcription's upstream gets it."""
+    asked = read(file("audio_file", data, filename, "application/octet-stream"), query=b"encode=false&output=json")
+    body = sent(asked.outbound(Operation.TRANSCRIPTION, AnyUpstream(), "whisper-1", None).body)
+    part, model, *_ = forms.read(body).parts
+    assert (part.name, model.name, model.value) == ("file", "model", b"whisper-1")
+    return part.head.filename, part.head.content_type, body[part.value_start : part.value_end]
+
+
+@pytest.mark.parametrize("size", [2, 64_000])
+def test_bare_samples_become_a_file_where_files_are_wanted(size: int) -> None:
+    data = bytes(number % 251 for number in range(size))
+    name, kind, made = as_file(data)
+    assert (name, kind) == ("audio_file.wav", "audio/wav")
+    with wave.open(BytesIO(made)) as found:
+        assert (found.getnchannels(), found.getsampwidth(), found.getframerate()) == (1, 2, 16_000)
+        assert found.readframes(size) == data
+    assert len(made) == 44 + size
+    assert made[4:8] == (36 + size).to_bytes(4, "little")
+
+
+def test_half_a_sample_is_left_out() -> None:
+    for data in (b"\1", b"\1\2\3"):
+        _, _, made = as_file(data)
+        with wave.open(BytesIO(made)) as found:
+            assert found.readframes(9) == data[:-1]
+        assert len(made) == 44 + len(data) - 1
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"), [("a.WAV", "a.WAV"), ("my.raw", "my.raw.wav"), ("", "recording.wav"), ("ü", "ü.wav")]
+)
+def test_the_file_is_called_what_it_has_become(given: str, shown: str) -> None:
+    assert as_file(bytes(4), given)[0] == shown
+
+
+def test_no_samples_at_all() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read(file("audio_file", b""), query=b"encode=false")
+    assert caught.value.param == "body.audio_file"
+
+
+def test_natively_bare_samples_pass_as_they_are() -> None:
+    asked = read(file("audio_file", b"\1\2\3", "audio_file"), query=b"encode=false")
+    out = asked.outbound(Operation.ASR, AnyUpstream(), "m", None)
+    assert sent(out.body) == forms.body(file("audio_file", b"\1\2\3", "audio_file"))
+    assert out.query == "encode=false"
 
 
 def fields(asked: AsrRequest, operation: Operation, model: str) -> list[tuple[str, bytes]]:
@@ -148,10 +200,30 @@ def test_json_from_openai() -> None:
     shown = json.loads(foreign(b"output=json", answer).rendered(json.dumps(answer).encode(), None))
     assert (shown["text"], shown["language"]) == ("Hi there. Bye.", "en")
     assert [each["words"] for each in shown["segments"]] == [
-        [{"word": "Hi", "start": 0.0, "end": 0.4}],
-        [{"word": "Bye", "start": 1.1, "end": 2.0}],
+        [{"word": " Hi", "start": 0.0, "end": 0.4, "probability": 0.0}],
+        [{"word": " Bye", "start": 1.1, "end": 2.0, "probability": 0.0}],
     ]
     assert shown["segments"][1]["temperature"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "joined"),
+    [
+        (" Hi, you there.", ["Hi", "you", "there"], " Hi you there"),
+        (" Hi there.", [" Hi", " there."], " Hi there."),
+        ("你好。世界", ["你", "好", "世", "界"], " 你好 世界"),
+        (" well-known", ["well", "known"], " well known"),
+        (" Twenty one", ["20", "one", "more"], " 20 one more"),
+        ("", ["Hi", "", "there"], " Hi  there"),
+        (f"a{'.' * 65}b", ["a", "b"], " a b"),
+    ],
+)
+def test_words_from_openai_can_be_joined(text: str, words: list[str], joined: str) -> None:
+    timed = [{"word": word, "start": 0.1, "end": 0.2, "probability": 0.5} for word in words]
+    answer = {"text": text, "segments": [{"start": 0.0, "end": 1.0, "text": text}], "words": timed}
+    (segment,) = json.loads(foreign(b"output=json", answer).rendered(json.dumps(answer).encode(), None))["segments"]
+    assert "".join(word["word"] for word in segment["words"]) == joined
+    assert {word["probability"] for word in segment["words"]} == {0.5}
 
 
 def test_a_text_without_phrases_is_one() -> None:
