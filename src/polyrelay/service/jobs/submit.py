@@ -186,7 +186,7 @@ class Submission:
         except Declined as error:
             if error.status in verdict.REQUEST_IS_WRONG:
                 self._failures.append(Failure(candidate, Fault(FaultKind.STATUS, str(error), error.status)))
-                raise _rejected(candidate, error) from error
+                raise verdict.rejected(presentable(candidate, str(error))) from error
             return Fault(FaultKind.STATUS, str(error), error.status, self._retry_after(answer))
         except Garbled as error:
             return Fault(FaultKind.GARBLED, str(error), answer.status)
@@ -255,11 +255,3 @@ class Submission:
 
 def _place(candidate: Candidate) -> Place:
     return Place(candidate.channel.name, candidate.channel.provider, candidate.credential.name)
-
-
-def _rejected(candidate: Candidate, declined: Declined) -> errors.Refusal:
-    """The upstream's own words where a client may read them."""
-    words = presentable(candidate, str(declined))
-    if words is None:
-        return verdict.rejected()
-    return errors.InvalidRequest(f"The upstream provider rejected this request: {words}", code="upstream_rejected")
