@@ -150,6 +150,7 @@ def test_what_a_client_throws_away_is_let_go(play: Play) -> None:
         kept_now, under_way, *_ = [each for each in await sequel.artefacts.claim(9, 60) if each.job == job_id(1)]
         await sequel.artefacts.conclude(stored(kept_now), None, None)
         await sequel.throw_away(job_id(1))
+        await sequel.throw_away(job_id(1))
         found = await sequel.artefacts.find(kept_now.id)
         assert found is not None
         assert found.state is State.FAILED

@@ -395,6 +395,8 @@ def test_lists(served: RelayProcess, card: Vendor) -> None:
     assert get("/sdapi/v1/options").json()["sd_model_checkpoint"] == "stable-diffusion"
     assert post(served, "/sdapi/v1/options", sd_model_checkpoint="sdxl").status_code == 405
     assert post(served, "/sdapi/v1/interrupt").status_code == 404
+    elsewhere = post(served, "/v1/videos", model="sdxl", prompt="a cat")
+    assert (elsewhere.status_code, elsewhere.json()["error"]["code"]) == (400, "unsupported")
     assert http.get(f"{served.url}/sdapi/v1/samplers").status_code == 401
 
 

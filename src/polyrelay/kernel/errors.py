@@ -203,6 +203,13 @@ class UpstreamBroken(UpstreamFailure):
     default_code = "upstream_error"
 
 
+class ContentGone(UpstreamBroken):
+    """The vendor has thrown away what it made."""
+
+    final = True
+    default_code = "content_gone"
+
+
 class UpstreamBusy(UpstreamFailure):
     """The vendor says it is overloaded."""
 

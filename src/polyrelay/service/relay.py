@@ -100,7 +100,7 @@ class Relay:
         policy.check_model(holder, call.model)
         candidates = snapshot.candidates(call.model, request.operations, hash(slip.exchange))
         if not candidates:
-            raise model_not_found(call.model) if not snapshot.catalog.tiers(call.model) else _unsupported(call.model)
+            raise unserved(snapshot, call.model)
         passed = outbound.passed(head)
         lease = admit.lease(holder, call, world.limits)
         admitted = Admitted(surface, slip, holder, request, lease, candidates, passed, answers.asks_cost(head))
@@ -146,7 +146,10 @@ def model_not_found(model: str) -> errors.NotFound:
     )
 
 
-def _unsupported(model: str) -> errors.InvalidRequest:
+def unserved(snapshot: Snapshot, model: str) -> errors.Refusal:
+    """The refusal of a call that no channel of `model` can be asked for, or that no channel serves at all."""
+    if not snapshot.catalog.tiers(model):
+        return model_not_found(model)
     return errors.InvalidRequest(
         f"No channel of the model `{model[:128]}` can be asked for this call, or not with these fields.",
         code="unsupported",

@@ -68,6 +68,7 @@ _INSIDE = re.compile(
     r"|\b(?:\d{1,3}\.){3}\d{1,3}\b(?::\d+)?"
     r"|\[[0-9a-fA-F:]{3,}\](?::\d+)?"
     r"|\b(?:[a-z0-9-]+\.)+[a-z]{2,}\b(?::\d+)?"
+    r"|\b(?:[A-Za-z0-9-]+\.){2,}[A-Za-z]{2,}\b(?::\d+)?"
 )
 """URLs, ids, mail addresses, network addresses and host names."""
 

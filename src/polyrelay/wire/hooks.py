@@ -1,6 +1,8 @@
 """Where a client wants to be told of a job's end, and under which of two names it said so."""
 
-from typing import Annotated
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -11,14 +13,24 @@ Address = Annotated[str, Meta(max_length=2_048)]
 """As a member of a contract: what browsers and proxies are known to take."""
 
 
-_NAMES = frozenset({"callback", "callbackurl", "hook", "notifyhook", "notifyurl", "webhook", "webhookurl"})
+_NAME = re.compile(r"(?:(?:web)?hook|callback|notif(?:y|ication))(?:hook|url|uri|endpoint|address|config|secret)?")
 
 
-def names_one(member: str) -> bool:
-    """Whether some vendor takes `member` for an address to call. Such members never pass: the relay calls, or nobody
-    does, and an upstream's own call would tell its names and addresses.
+def without(given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given` without the members, at any depth, that some vendor takes for an address to call. They never pass: the
+    relay calls, or nobody does, and an upstream's own call would tell its names and addresses.
     """
-    return member.casefold().replace("_", "").replace("-", "") in _NAMES
+    return {name: _within(value) for name, value in given.items() if not _names_one(name)}
+
+
+def _names_one(member: str) -> bool:
+    return _NAME.fullmatch(member.casefold().replace("_", "").replace("-", "")) is not None
+
+
+def _within(value: Any) -> Any:
+    if isinstance(value, dict):
+        return without(value)
+    return [_within(item) for item in value] if isinstance(value, list) else value
 
 
 class Hook(msgspec.Struct, frozen=True, gc=False):

@@ -59,6 +59,7 @@ def test_longer_names_go_first() -> None:
         ("dial tcp 10.1.2.3:8443: refused", "dial tcp …: refused"),
         ("GET https://studio-api.suno.ai/x?token=1 failed", "GET … failed"),
         ("studio-api.suno.ai unreachable", "… unreachable"),
+        ("At Api.Example.COM:8443: gone.Try again", "At …: gone.Try again"),
         ("mail operator@example.org", "mail …"),
         ("key sk-abcdefghijklmnop1234 is out of credits", "key … is out of credits"),
         ("  padded  ", "padded"),

@@ -16,15 +16,26 @@ def test_a_hook_keeps_the_name_it_came_by(notify_hook: str | None, webhook_url: 
 
 
 @pytest.mark.parametrize(
-    "member", ["callback_url", "callbackUrl", "notifyHook", "webhook-url", "WEBHOOK", "notify_url"]
+    "member",
+    [
+        "callback_url",
+        "callbackUrl",
+        "notifyHook",
+        "webhook-url",
+        "WEBHOOK",
+        "notify_url",
+        "hookUrl",
+        "notification_uri",
+    ],
 )
-def test_vendors_words_for_a_hook(member: str) -> None:
-    assert hooks.names_one(member)
+def test_vendors_words_for_a_hook_never_pass(member: str) -> None:
+    given = {"a": [{member: "https://x", "b": 1}], "c": {"d": {member: {"endpoint": "https://x"}}}, member: "https://x"}
+    assert hooks.without(given) == {"a": [{"b": 1}], "c": {"d": {}}}
 
 
 @pytest.mark.parametrize("member", ["prompt", "hooks", "url", "callback_prompt", "image_url", ""])
-def test_what_is_no_hook(member: str) -> None:
-    assert not hooks.names_one(member)
+def test_what_is_no_hook_passes(member: str) -> None:
+    assert hooks.without({member: [member, {member: 1}]}) == {member: [member, {member: 1}]}
 
 
 def test_no_hook() -> None:

@@ -24,6 +24,8 @@ Channels = Callable[[str], Channel | None]
 """The channel of a name; None when the configuration has none such any more."""
 
 _OK = 200
+_CODINGS = frozenset({"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd"})
+"""IANA's content codings that change the bytes. Storage servers state others, `aws-chunked` for one, of plain files."""
 _MOVED = frozenset({301, 302, 303, 307, 308})
 
 
@@ -87,7 +89,7 @@ class Fetcher:
         if media_type is None:
             raise Unfit(f"it is {outside.header(answer.headers, b'content-type')[:80]!r}, which is not kept")
         coding = outside.header(answer.headers, b"content-encoding").strip().lower()
-        if coding not in ("", "identity"):
+        if coding in _CODINGS:
             raise Unfit(f"it comes as {coding[:80]!r}, which was not asked for")
         announced = outside.header(answer.headers, b"content-length")
         if announced.isdigit() and int(announced) > settings.largest_bytes:

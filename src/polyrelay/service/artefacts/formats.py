@@ -40,6 +40,7 @@ _ALSO_KNOWN = {
     "audio/m4a": "audio/mp4",
     "audio/x-m4a": "audio/mp4",
     "image/jpg": "image/jpeg",
+    "application/mp4": "video/mp4",
 }
 _NAMELESS = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 """What buckets say of files they were told nothing about."""

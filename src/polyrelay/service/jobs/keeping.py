@@ -15,7 +15,7 @@ from polyrelay.routing.channel import Candidate
 from polyrelay.service import verdict, whole
 from polyrelay.service.artefacts import formats
 from polyrelay.service.bank import BankAway
-from polyrelay.service.download import Download, DownloadFailed, Streamed
+from polyrelay.service.download import Download, DownloadFailed, Pieces, Streamed
 from polyrelay.service.jobs.works import Works
 from polyrelay.service.ports import Head
 from polyrelay.service.treasury import books_away
@@ -51,7 +51,7 @@ class Keeping:
         try:
             await download.begun()
             expected = (_WHOLE, _PART, _BEHIND_THE_END) if part else (_WHOLE,)
-            return _streamed(download, expected, self._works.clock.wall())
+            return await _streamed(download, expected, self._works.clock.wall())
         except DownloadFailed as error:
             download.close()
             raise verdict.failed(error.fault, error.fault.retry_after) from error
@@ -90,30 +90,37 @@ class Keeping:
         return self._works.catalog().find(job.place.channel, job.place.credential)
 
 
-def _streamed(download: Download, expected: Collection[int], now: float) -> Streamed:
+async def _streamed(download: Download, expected: Collection[int], now: float) -> Streamed:
     """`now` is Unix seconds. Raises `errors.UpstreamFailure` for another status than those, and `DownloadFailed`."""
     status = download.status
     if status in _GONE:
-        raise errors.UpstreamBroken("The upstream provider does not have the video any more.", code="content_gone")
+        raise errors.ContentGone("The upstream provider does not have this any more.")
     if status not in expected:
         asked = verdict.retry_after(download.headers, now)
         raise DownloadFailed(Fault(FaultKind.STATUS, status=status, retry_after=asked))
     headers = [pair for pair in download.headers if pair[0] in _PASSED]
     if status != _BEHIND_THE_END:
-        _check(dict(headers), status)
         headers.append((b"x-content-type-options", b"nosniff"))
-        return Streamed(status, headers, download.piece, download.close)
+        return Streamed(status, headers, await _film(download), download.close)
     download.close()
     kept = [pair for pair in headers if pair[0] in _OF_PARTS]
     return Streamed(status, [*kept, (b"content-length", b"0")], _nothing, download.close)
 
 
-def _check(head: Mapping[bytes, bytes], status: int) -> None:
-    """Raises `DownloadFailed` for what is no film: a page about an error, or nothing."""
-    if not formats.may_be_media(head.get(b"content-type", b"").decode("latin-1")):
-        raise DownloadFailed(Fault(FaultKind.GARBLED, "not a film", status))
-    if head.get(b"content-length") == b"0":
-        raise DownloadFailed(Fault(FaultKind.EMPTY, "an empty film", status))
+async def _film(download: Download) -> Pieces:
+    """Its pieces. Raises `DownloadFailed` for what is none: a page about an error, or nothing."""
+    kind = dict(download.headers).get(b"content-type", b"").decode("latin-1")
+    if not formats.may_be_media(kind):
+        raise DownloadFailed(Fault(FaultKind.GARBLED, "not a film", download.status))
+    first = await download.piece()
+    if not first:
+        raise DownloadFailed(Fault(FaultKind.EMPTY, "an empty film", download.status))
+    waiting = [first]
+
+    async def pieces() -> bytes:
+        return waiting.pop() if waiting else await download.piece()
+
+    return pieces
 
 
 async def _nothing() -> bytes:

@@ -88,7 +88,7 @@ class MemoryArtefactStore:
 
     def thrown_away(self, job: ExchangeId) -> None:
         """See `outbox.thrown_away`."""
-        rows = [row for row in self.rows.values() if row.artefact.job == job]
+        rows = [row for row in self.rows.values() if row.artefact.job == job and row.artefact.state is not State.FAILED]
         until = max([self.clock.wall(), *[row.next_at for row in rows if row.next_at is not None]])
         for row in rows:
             row.artefact = msgspec.structs.replace(row.artefact, state=State.FAILED, expires_at=until)

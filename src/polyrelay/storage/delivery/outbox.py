@@ -6,7 +6,7 @@ from polyrelay.jobs import artefacts
 from polyrelay.jobs.job import Job
 from polyrelay.jobs.lifecycle import Event
 from polyrelay.kernel.ids import ExchangeId
-from polyrelay.storage.sql.transaction import Tx
+from polyrelay.storage.sql.transaction import Dialect, Tx
 
 Stores = Callable[[str], bool]
 """Whether the channel of a name has what its jobs made kept."""
@@ -19,8 +19,11 @@ _ARTEFACT = """
 INSERT INTO artefacts (id, job_id, account_id, slot, state, next_at, created_at)
 VALUES ($1, $2, $3, $4, 'wanted', $5, $5)
 """
-_FETCHED_UNTIL = "SELECT max(next_at) AS until FROM artefacts WHERE job_id = $1"
-_GONE = "UPDATE artefacts SET state = 'failed', next_at = NULL, expires_at = $2 WHERE job_id = $1"
+_LEASES: dict[Dialect, str] = {
+    "sqlite": "SELECT next_at FROM artefacts WHERE job_id = $1",
+    "postgresql": "SELECT next_at FROM artefacts WHERE job_id = $1 FOR UPDATE",
+}
+_GONE = "UPDATE artefacts SET state = 'failed', next_at = NULL, expires_at = $2 WHERE job_id = $1 AND state <> 'failed'"
 
 _JOB_PREFIX = "px_"
 
@@ -46,8 +49,8 @@ async def ended(tx: Tx, job: Job, event: Event, stores: Stores) -> None:
 
 async def thrown_away(tx: Tx, job: ExchangeId) -> None:
     """Let go of what `job` made: it is not handed out any more, and is deleted once nothing can be on its way here."""
-    (row,) = await tx.fetch(_FETCHED_UNTIL, job)
-    await tx.execute(_GONE, job, max(await tx.now(), row["until"] or 0.0))
+    leases = [row["next_at"] or 0.0 for row in await tx.fetch(_LEASES[tx.dialect], job)]
+    await tx.execute(_GONE, job, max([await tx.now(), *leases]))
 
 
 # ── decisions both adapters share ────────────────────────────────────────────────────────────────────────────────

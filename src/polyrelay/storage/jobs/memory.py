@@ -111,7 +111,7 @@ class MemoryJobStore:
     async def hide(self, job: ExchangeId) -> None:
         """See the port."""
         known = self.jobs.get(job)
-        if known is not None and known.state.over:
+        if known is not None and known.state.over and not known.hidden:
             self.jobs[job] = msgspec.structs.replace(known, hidden=True)
             if self.deliveries is not None:
                 self.deliveries.artefacts.thrown_away(job)

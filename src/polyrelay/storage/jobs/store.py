@@ -54,7 +54,7 @@ SELECT id FROM jobs WHERE watched = 1 AND keeper NOT IN ({_LIVE}) ORDER BY id LI
 _LOCK: dict[Dialect, str] = {"sqlite": "", "postgresql": "FOR UPDATE SKIP LOCKED"}
 _TAKE_OVER = "UPDATE jobs SET keeper = $2 WHERE id {among} RETURNING *"
 _KEPT = "SELECT id FROM jobs WHERE keeper = $1 AND watched = 1"
-_HIDE = f"UPDATE jobs SET hidden = 1 WHERE id = $1 AND state NOT IN ({_named(lifecycle.OPEN)})"  # noqa: S608
+_HIDE = f"UPDATE jobs SET hidden = 1 WHERE id = $1 AND hidden = 0 AND state NOT IN ({_named(lifecycle.OPEN)})"  # noqa: S608
 _LOAD = "SELECT * FROM jobs WHERE id {among}"
 
 

@@ -47,13 +47,16 @@ _PLAIN = frozenset({b"NONE", b"twos", b"sowt", b"raw ", b""})
 
 def seconds(media: Media) -> float | None:
     """The duration, by the samples that are there: the number that is stated counts samples here and blocks there, and
-    is 0 where a file was written to a pipe. None for codings that are not known.
+    is 0 where a file was written to a pipe. Of several common chunks players take the last before the sound, or else
+    the first behind it. None for codings that are not known.
     """
     common = b""
     sound = 0
     for chunk in walk(media, _HEADER, _CHUNKS):
         if chunk.name == b"COMM":
             common = media.read(min(chunk.size, _COMMON_BYTES), chunk.start)
+            if sound:
+                break
         elif chunk.name == _CHUNKS.sound:
             sound += max(chunk.size - _SOUND_HEAD, 0)
     channels, block = big(common, 0, 2), _block(common)

@@ -17,6 +17,22 @@ _TABLE_BYTES = 16
 _SOUND_HEAD = 4
 """The number of edits, before the packets."""
 
+_SAMPLES = b"lpcm"
+_BLOCKS = {b"ulaw": (1, 1), b"alaw": (1, 1), b"ima4": (34, 64)}
+"""Bytes of a channel, and the samples in them, of codings whose packets have one size; what is stated of it is not
+heeded by players.
+"""
+
+_LEAST_FRAMES = {
+    **dict.fromkeys((b"aac ", b"aach", b"aacp", b"aacl", b"aace"), 480),
+    b"opus": 480,
+    b"alac": 4096,
+    b".mp3": 576,
+}
+"""In a packet, of codings whose packets have each their own size: who states fewer is not believed (ISO/IEC 14496-3;
+RFC 6716, where packets of 10 ms are the shortest in use; Apple's encoder; ISO/IEC 13818-3).
+"""
+
 _SKIPPED = 4
 """Packets that are not played, at most: AAC begins with 2 112 frames of priming (three of 1 024), and its last one is
 filled up.
@@ -24,28 +40,36 @@ filled up.
 
 
 def seconds(media: Media) -> float | None:
-    """The duration."""
-    description = table = b""
-    sound = 0
+    """The duration, by the first description, as players have it; None for codings that are not known."""
+    description = b""
+    sound = packets = valid = 0
     for chunk in walk(media, _HEADER, _CHUNKS):
-        if chunk.name == b"desc":
+        if chunk.name == b"desc" and not description:
             description = media.read(_DESCRIPTION_BYTES, chunk.start)
         elif chunk.name == b"pakt":
             table = media.read(_TABLE_BYTES, chunk.start)
+            packets, valid = max(packets, big(table, 0, 8)), max(valid, big(table, 8, 8))
         elif chunk.name == _CHUNKS.sound:
             sound += max(chunk.size - _SOUND_HEAD, 0)
     if len(description) < _DESCRIPTION_BYTES:
         return None
     (rate,) = struct.unpack(">d", description[:8])
-    packet, frames = big(description, 16, 4), big(description, 20, 4)
-    if packet:
-        return ratio(sound // packet * frames, rate)
-    return ratio(_valid(table, frames), rate) if media.whole else None
+    if big(description, 16, 4):
+        return _of_blocks(description, sound, rate)
+    frames = big(description, 20, 4)
+    known = media.whole and frames >= _LEAST_FRAMES.get(description[8:12], frames + 1)
+    return ratio(_played(packets, valid, frames), rate) if known else None
 
 
-def _valid(table: bytes, frames: int) -> int:
+def _of_blocks(description: bytes, sound: int, rate: float) -> float | None:
+    coding, channels = description[8:12], big(description, 24, 4)
+    sample = (-(-big(description, 28, 4) // 8), 1)
+    size, samples = sample if coding == _SAMPLES else _BLOCKS.get(coding, (0, 0))
+    return ratio(sound // (size * channels) * samples, rate) if size * channels else None
+
+
+def _played(packets: int, stated: int, frames: int) -> int:
     """The frames that are to be played, as is stated; but no fewer than packets of so many `frames` each leave over,
     since readers go by the number of packets.
     """
-    packets, stated = big(table, 0, 8), big(table, 8, 8)
     return max(stated, (packets - _SKIPPED) * frames, 0)

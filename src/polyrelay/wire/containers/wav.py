@@ -26,7 +26,7 @@ def seconds(media: Media) -> float | None:
     while len(head := media.read(_CHUNK, at)) == _CHUNK:
         name, size = head[:4], little(head, 4, 4)
         at += _CHUNK
-        if name == b"fmt ":
+        if name == b"fmt " and not format_chunk:
             format_chunk = media.read(FORMAT_BYTES, at)
         elif name == b"ds64":
             wide = little(media.read(16, at), 8, 8)

@@ -17,5 +17,5 @@ _RESERVED = frozenset(
 def body(named: Mapping[str, Any], extra: Mapping[str, Any]) -> bytes:
     """`named` and what of `extra` no dialect names, in JSON."""
     own = {name.casefold() for name in named} | _RESERVED
-    passed = {name: value for name, value in extra.items() if name.casefold() not in own and not hooks.names_one(name)}
+    passed = {name: value for name, value in hooks.without(extra).items() if name.casefold() not in own}
     return msgspec.json.encode({**named, **passed})

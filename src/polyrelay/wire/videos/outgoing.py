@@ -15,7 +15,5 @@ _RESERVED = frozenset(VideoForm.__struct_encode_fields__)
 def body(named: Mapping[str, Any], extra: Mapping[str, Any]) -> bytes:
     """`named` without its absent members, and what of `extra` no dialect names, in JSON."""
     present = {name: value for name, value in named.items() if value is not None}
-    passed = {
-        name: value for name, value in extra.items() if name.casefold() not in _RESERVED and not hooks.names_one(name)
-    }
+    passed = {name: value for name, value in hooks.without(extra).items() if name.casefold() not in _RESERVED}
     return msgspec.json.encode({**passed, **present})

@@ -142,7 +142,9 @@ def test_sizes() -> None:
     assert nothing.place.things == {}
 
 
-@pytest.mark.parametrize(("coding", "kept"), [(b"gzip", False), (b"br", False), (b"identity", True), (b"", True)])
+@pytest.mark.parametrize(
+    ("coding", "kept"), [(b"gzip", False), (b"BR", False), (b"identity", True), (b"", True), (b"aws-chunked", True)]
+)
 def test_what_comes_coded_is_not_kept(coding: bytes, *, kept: bool) -> None:
     """It was asked for as it is, and would be handed out without a word of its coding."""
     bench = Bench((Recorded(200, (*MP3, (b"content-encoding", coding)), (b"abc",)),))

@@ -45,6 +45,7 @@ SOUND = chunk(b"SSND", bytes(8) + SAMPLES)
     [
         ((common(), SOUND), 1.0),
         ((SOUND, chunk(b"NAME", b"odd"), common()), 1.0),
+        ((SOUND, common(), common(channels=100)), 1.0),
         ((common(), chunk(b"SSND", bytes(8) + SAMPLES, 0)), 1.0),
         ((common(), chunk(b"SSND", bytes(8) + SAMPLES, 0xFFFFFFFF)), 1.0),
         ((common(b"NONE\x0enot compressed\0"), SOUND), 1.0),
@@ -115,8 +116,8 @@ def caf(*chunks: bytes) -> bytes:
     return b"caff\0\1\0\0" + b"".join(chunks)
 
 
-def described(packet: int = 2, frames: int = 1, rate: float = 8000.0) -> bytes:
-    return wide(b"desc", struct.pack(">d4sIIIII", rate, b"lpcm", 0, packet, frames, 1, 16))
+def described(packet: int = 2, frames: int = 1, rate: float = 8000.0, coding: bytes = b"lpcm") -> bytes:
+    return wide(b"desc", struct.pack(">d4sIIIII", rate, coding, 0, packet, frames, 1, 16))
 
 
 def table(packets: int, valid: int) -> bytes:
@@ -133,14 +134,24 @@ DATA = wide(b"data", bytes(4) + SAMPLES)
         ((described(), wide(b"free", b"odd"), DATA), 1.0),
         ((described(), wide(b"data", bytes(4) + SAMPLES, -1)), 1.0),
         ((described(), wide(b"data", bytes(4) + SAMPLES, 2**62)), 1.0),
-        ((described(34, 64), DATA), 470 * 64 / 8000),
-        ((described(0, 960), DATA, table(10, 8000)), 1.0),
-        ((described(0, 800), table(14, 0), DATA), 1.0),
-        ((described(0, 800), table(14, 1), DATA), 1.0),
-        ((described(0, 800), table(1, 0), DATA), None),
-        ((described(0, 800), DATA), None),
-        ((described(0, 0), table(10, 0), DATA), None),
-        ((described(0, 960), table(2**62, 2**62), DATA), None),
+        ((described(), DATA, described(rate=1e6)), 1.0),
+        ((described(), described(rate=1e6), DATA), 1.0),
+        ((described(1_000_000, 1), DATA), 1.0),
+        ((described(34, 1, coding=b"ima4"), DATA), 470 * 64 / 8000),
+        ((described(1, 1, coding=b"alaw"), DATA), 2.0),
+        ((described(1, 1, coding=b"what"), DATA), None),
+        ((described(0, 960, coding=b"opus"), DATA, table(10, 8000)), 1.0),
+        ((described(0, 800, coding=b"aac "), table(14, 0), DATA), 1.0),
+        ((described(0, 800, coding=b"aac "), table(14, 1), DATA), 1.0),
+        ((described(0, 800, coding=b"aac "), table(14, 1), table(1, 0), DATA), 1.0),
+        ((described(0, 800, coding=b"aac "), table(1, 0), DATA), None),
+        ((described(0, 800, coding=b"aac "), DATA), None),
+        ((described(0, 480, coding=b"opus"), table(10, 8000), DATA), 1.0),
+        ((described(0, 479, coding=b"opus"), table(10, 8000), DATA), None),
+        ((described(0, 1, coding=b"aac "), table(1000, 0), DATA), None),
+        ((described(0, 4095, coding=b"alac"), table(10, 8000), DATA), None),
+        ((described(0, 960, coding=b"what"), table(10, 8000), DATA), None),
+        ((described(0, 960, coding=b"opus"), table(2**62, 2**62), DATA), None),
         ((described(rate=0.0), DATA), None),
         ((described(rate=-8000.0), DATA), None),
         ((described(rate=float("nan")), DATA), None),
@@ -156,9 +167,18 @@ def test_caf(chunks: tuple[bytes, ...], expected: float | None) -> None:
 
 
 def test_a_packet_table_says_nothing_of_a_part() -> None:
-    whole = caf(described(0, 960), table(10, 8000), DATA)
+    whole = caf(described(0, 960, coding=b"opus"), table(10, 8000), DATA)
     assert cut(whole, 400) is None
     assert cut(caf(described(), DATA), 400) == 1.0
+
+
+def test_a_second_format_of_a_wav_file_is_not_heeded() -> None:
+    def part(name: bytes, content: bytes) -> bytes:
+        return name + struct.pack("<I", len(content)) + content
+
+    true, fast = (part(b"fmt ", struct.pack("<HHIIHH", 1, 1, rate, 2 * rate, 2, 16)) for rate in (8000, 8_000_000))
+    for chunks in ((true, fast, part(b"data", SAMPLES)), (true, part(b"data", SAMPLES), fast)):
+        assert seconds(b"RIFF\0\0\0\0WAVE" + b"".join(chunks)) == 1.0
 
 
 FORM = wave64.FORMAT + struct.pack("<QHHIIHH", 40, 1, 1, 8000, 16_000, 2, 16)

@@ -27,7 +27,7 @@ from polyrelay.service.jobs.desk import JobDesk
 from polyrelay.service.jobs.ports import Wanted
 from polyrelay.service.jobs.surfaces.visit import Visit
 from polyrelay.service.ports import Head
-from polyrelay.service.relay import Relay, model_not_found
+from polyrelay.service.relay import Relay, unserved
 from polyrelay.service.treasury import books_away
 from polyrelay.service.webhooks import intake
 from polyrelay.wire.hooks import Hook
@@ -95,10 +95,11 @@ class Reception:
             lease.release(0)
 
     def candidates(self, visit: Visit, model: str) -> Sequence[Candidate]:
-        """Who may be asked for jobs of `model`, best first. Raises `errors.NotFound` when nobody may."""
-        found = self._relay.snapshot.candidates(model, (Operation.JOB,), hash(visit.slip.exchange))
+        """Who may be asked for jobs of `model`, best first. Raises `errors.NotFound` or `errors.InvalidRequest`."""
+        snapshot = self._relay.snapshot
+        found = snapshot.candidates(model, (Operation.JOB,), hash(visit.slip.exchange))
         if not found:
-            raise model_not_found(model)
+            raise unserved(snapshot, model)
         return found
 
     @contextmanager
