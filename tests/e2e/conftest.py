@@ -14,6 +14,8 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vendor]:
 
 
 @pytest.fixture
-def fresh(sandbox: Vendor) -> Vendor:
+def fresh(sandbox: Vendor) -> Iterator[Vendor]:
+    """Without scripts and records, before and after."""
     sandbox.clear()
-    return sandbox
+    yield sandbox
+    sandbox.clear()

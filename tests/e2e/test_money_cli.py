@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,28 @@ maxima = { context = 1000, output = 100 }
 """
 
 
+@contextmanager
+def trading(sandbox: Vendor, folder: Path, times: int) -> Iterator[RelayProcess]:
+    """A relay that has answered so many times; its exchanges are in the books."""
+    sandbox.clear()
+    with relay(folder, channel("main", sandbox.base_url, '"m"') + TARIFF) as process:
+        for _ in range(times):
+            assert process.ask().status_code == 200
+        until(lambda: len(tell(process, "charges", "list")["data"]) == times, 30)
+        yield process
+
+
 @pytest.fixture(scope="module")
 def served(sandbox: Vendor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
-    """A relay that has answered three times; its exchanges are in the books."""
-    sandbox.clear()
-    with relay(tmp_path_factory.mktemp("money"), channel("main", sandbox.base_url, '"m"') + TARIFF) as process:
-        for _ in range(3):
-            assert process.ask().status_code == 200
-        until(lambda: len(tell(process, "charges", "list")["data"]) == 3, 30)
+    """Nobody changes its books."""
+    with trading(sandbox, tmp_path_factory.mktemp("money"), 3) as process:
+        yield process
+
+
+@pytest.fixture
+def changing(sandbox: Vendor, tmp_path: Path) -> Iterator[RelayProcess]:
+    """For one test, which may change its books."""
+    with trading(sandbox, tmp_path, 1) as process:
         yield process
 
 
@@ -89,24 +104,24 @@ def test_usage_deductions_and_statement_agree(served: RelayProcess) -> None:
     assert [(row["requests"], row["amount"]) for row in by_day] == [("3", total["amount"])]
 
 
-def test_a_refund_is_given_once(served: RelayProcess) -> None:
-    charge = tell(served, "charges", "list", "--limit", "1")["data"][0]
+def test_a_refund_is_given_once(changing: RelayProcess) -> None:
+    charge = tell(changing, "charges", "list", "--limit", "1")["data"][0]
     words = ("ledger", "refund", charge["id"], "0.000001", "--reason", "sorry", "--idempotency-key", "one")
-    first, again = tell(served, *words), tell(served, *words)
+    first, again = tell(changing, *words), tell(changing, *words)
     assert first["transfer"]["id"] == again["transfer"]["id"]
-    too_much = ask(served, "ledger", "refund", charge["id"], charge["amount"], "--reason", "again")
+    too_much = ask(changing, "ledger", "refund", charge["id"], charge["amount"], "--reason", "again")
     assert (too_much.code, "given" in too_much.err) == (1, True)
-    assert tell(served, "ledger", "audit")["clean"]
+    assert tell(changing, "ledger", "audit")["clean"]
 
 
-def test_an_exhausted_budget_is_refused_at_the_next_request(served: RelayProcess) -> None:
+def test_an_exhausted_budget_is_refused_at_the_next_request(changing: RelayProcess) -> None:
     """The relay learns of it by the generation number, before it looks at the next request."""
-    made = tell(served, "accounts", "budget", ACCOUNT, "--period", "day", "--amount", "0")
+    made = tell(changing, "accounts", "budget", ACCOUNT, "--period", "day", "--amount", "0")
     assert made["amount"] == "0.000000000"
-    refused = served.ask()
+    refused = changing.ask()
     assert (refused.status_code, refused.json()["error"]["code"]) == (429, "insufficient_quota")
-    assert tell(served, "accounts", "budget", ACCOUNT, "--period", "day", "--remove") == {"removed": True}
-    assert served.ask().status_code == 200
+    assert tell(changing, "accounts", "budget", ACCOUNT, "--period", "day", "--remove") == {"removed": True}
+    assert changing.ask().status_code == 200
 
 
 # ── without a relay ──────────────────────────────────────────────────────────────────────────────────────────────
