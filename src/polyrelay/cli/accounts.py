@@ -91,12 +91,8 @@ def list_accounts(
     page = Page(limit, after)
     found = office.read(options.store(config, data), lambda session: use_cases.listed(session, page, None, group))
     listing = msgspec.to_builtins(found)
-    if as_json:
-        output.document(listing)
-        return
     columns = ("id", "name", "customer_group", "zone", "hold_policy", "disabled", "created_at")
-    output.table(columns, [office.cells(row, columns) for row in listing["data"]])
-    more(listing["next"])
+    office.page(listing, columns, as_json=as_json)
 
 
 @accounts.command()
@@ -210,12 +206,6 @@ def budget(
 def limits(rpm: int | None, rpd: int | None, tpm: int | None, concurrency: int | None) -> dict[str, int]:
     """Limits that were given, by their columns."""
     return _given(requests_per_minute=rpm, requests_per_day=rpd, tokens_per_minute=tpm, concurrency=concurrency)
-
-
-def more(following: str | None) -> None:
-    """Say how to go on."""
-    if following is not None:
-        output.note(f"There is more: --after {following}")
 
 
 async def _owner(session: Session, owner: str) -> tuple[str, Record]:

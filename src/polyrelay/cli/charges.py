@@ -7,7 +7,7 @@ import msgspec
 import typer
 
 from polyrelay.cli import office, options, output
-from polyrelay.cli.accounts import Account, more
+from polyrelay.cli.accounts import Account
 from polyrelay.service import reports
 from polyrelay.service.administration import charges as use_cases
 from polyrelay.service.administration import refusals, times
@@ -74,11 +74,7 @@ def list_charges(
         return await use_cases.gathered(SqlOffice(database), Page(limit, after), wanted)
 
     listing = msgspec.to_builtins(office.within(options.store(config, data), find))
-    if as_json:
-        output.document(listing)
-        return
-    output.table(COLUMNS, [office.cells(row, COLUMNS) for row in listing["data"]])
-    more(listing["next"])
+    office.page(listing, COLUMNS, as_json=as_json)
 
 
 @charges.command()
@@ -127,11 +123,7 @@ def deductions(
         return await database.read(find)
 
     listing = office.within(options.store(config, data), ask)
-    if as_json:
-        output.document(listing)
-        return
-    output.table(ENTRY_COLUMNS, [office.cells(row, ENTRY_COLUMNS) for row in listing["data"]])
-    more(listing["next"])
+    office.page(listing, ENTRY_COLUMNS, as_json=as_json)
 
 
 @charges.command("doubtful")
@@ -157,12 +149,7 @@ def list_doubtful(
 
     found, following = office.within(options.store(config, data), ask)
     rows = [_dated(msgspec.to_builtins(each)) for each in found]
-    if as_json:
-        output.document({"data": rows, "next": following})
-        return
-    shown = [{**row, "upstream": " ".join(row["upstream"]) or None} for row in rows]
-    output.table(DOUBTFUL_COLUMNS, [office.cells(row, DOUBTFUL_COLUMNS) for row in shown])
-    more(following)
+    office.page({"data": rows, "next": following}, DOUBTFUL_COLUMNS, as_json=as_json)
 
 
 def _dated(row: dict[str, Any]) -> dict[str, Any]:

@@ -110,6 +110,16 @@ def cells(document: dict[str, Any], columns: Sequence[str]) -> list[str]:
     return [_cell(document.get(column)) for column in columns]
 
 
+def page(listing: dict[str, Any], columns: Sequence[str], *, as_json: bool) -> None:
+    """Print a page of a list: its `data` as a table, and how to go on; or all of it as JSON."""
+    if as_json:
+        output.document(listing)
+        return
+    output.table(columns, [cells(row, columns) for row in listing["data"]])
+    if listing["next"] is not None:
+        output.note(f"There is more: --after {listing['next']}")
+
+
 def rows(document: dict[str, Any]) -> list[list[str]]:
     """All members, one a row; members of members by their path."""
     found: list[list[str]] = []

@@ -6,7 +6,7 @@ import msgspec
 import typer
 
 from polyrelay.cli import office, options, output
-from polyrelay.cli.accounts import Account, Count, Tags, limits, more
+from polyrelay.cli.accounts import Account, Count, Tags, limits
 from polyrelay.service.administration import projects as use_cases
 from polyrelay.service.administration.desk import Desk, Made
 from polyrelay.service.administration.pages import Listing, Page
@@ -61,12 +61,8 @@ def list_projects(
         return await use_cases.listed(session, Page(limit, after), owner)
 
     listing = msgspec.to_builtins(office.read(options.store(config, data), find))
-    if as_json:
-        output.document(listing)
-        return
     columns = ("id", "account", "name", "disabled", "tags", "created_at")
-    output.table(columns, [office.cells(row, columns) for row in listing["data"]])
-    more(listing["next"])
+    office.page(listing, columns, as_json=as_json)
 
 
 @projects.command("set")

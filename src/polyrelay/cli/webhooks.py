@@ -6,7 +6,6 @@ import msgspec
 import typer
 
 from polyrelay.cli import office, options, output
-from polyrelay.cli.accounts import more
 from polyrelay.kernel.ids import ExchangeId
 from polyrelay.service.administration import refusals
 from polyrelay.service.administration import webhooks as use_cases
@@ -50,11 +49,7 @@ def list_deliveries(
         return await use_cases.listed(session, Page(limit, after), Filter(None, owner, None, state))
 
     listing = msgspec.to_builtins(office.read(where, find))
-    if as_json:
-        output.document(listing)
-        return
-    output.table(COLUMNS, [office.cells(row, COLUMNS) for row in listing["data"]])
-    more(listing["next"])
+    office.page(listing, COLUMNS, as_json=as_json)
 
 
 @webhooks.command()

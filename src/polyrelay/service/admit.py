@@ -48,7 +48,7 @@ def bearer(head: Head, *, basic: bool = False, key_header: bytes | None = None) 
     if found is None and key_header is not None:
         return _alone(head.get(key_header), key_header.decode().title())
     if found is None:
-        raise _missing("Authorization: Bearer YOUR_KEY")
+        raise _missing("Authorization: Bearer YOUR_KEY" + (", or as the password of HTTP Basic" if basic else ""))
     scheme, _, token = found.partition(b" ")
     if basic and scheme.lower() == _BASIC:
         return _password(token.strip())

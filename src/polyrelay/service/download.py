@@ -83,12 +83,17 @@ class Download:
             await self._wait()
         self._blame()
 
-    async def piece(self) -> bytes:
-        """The next piece, empty at the end. Raises `DownloadFailed`."""
+    async def more(self) -> bool:
+        """Wait for the next piece; whether there is one. Raises `DownloadFailed`."""
         while not self._pieces and not self._over:
             await self._wait()
         if not self._pieces:
             self._blame()
+        return bool(self._pieces)
+
+    async def piece(self) -> bytes:
+        """The next piece, empty at the end. Raises `DownloadFailed`."""
+        if not await self.more():
             return b""
         piece = self._pieces.popleft()
         before, self._held = self._held, self._held - len(piece)

@@ -68,6 +68,13 @@ def test_a_password_may_be_the_key_where_that_is_allowed(user: str, scheme: str)
     assert admit.bearer({b"authorization": b"Bearer pr-key"}, basic=True) == "pr-key"
 
 
+def test_who_sends_no_key_is_told_every_way_to() -> None:
+    with pytest.raises(errors.Unauthenticated, match="password of HTTP Basic"):
+        admit.bearer({}, basic=True)
+    with pytest.raises(errors.Unauthenticated, match=r"Bearer YOUR_KEY$"):
+        admit.bearer({})
+
+
 @pytest.mark.parametrize("token", [b"", b"no base64!", b"YTp-_", b64encode("a:ключ".encode())])
 def test_a_password_that_cannot_be_read_is_refused(token: bytes) -> None:
     with pytest.raises(errors.Unauthenticated) as caught:

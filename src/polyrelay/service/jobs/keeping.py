@@ -15,7 +15,7 @@ from polyrelay.routing.channel import Candidate
 from polyrelay.service import verdict, whole
 from polyrelay.service.artefacts import formats
 from polyrelay.service.bank import BankAway
-from polyrelay.service.download import Download, DownloadFailed, Pieces, Streamed
+from polyrelay.service.download import Download, DownloadFailed, Streamed
 from polyrelay.service.jobs.works import Works
 from polyrelay.service.ports import Head
 from polyrelay.service.treasury import books_away
@@ -101,26 +101,20 @@ async def _streamed(download: Download, expected: Collection[int], now: float) -
     headers = [pair for pair in download.headers if pair[0] in _PASSED]
     if status != _BEHIND_THE_END:
         headers.append((b"x-content-type-options", b"nosniff"))
-        return Streamed(status, headers, await _film(download), download.close)
+        await _check(download)
+        return Streamed(status, headers, download.piece, download.close)
     download.close()
     kept = [pair for pair in headers if pair[0] in _OF_PARTS]
     return Streamed(status, [*kept, (b"content-length", b"0")], _nothing, download.close)
 
 
-async def _film(download: Download) -> Pieces:
-    """Its pieces. Raises `DownloadFailed` for what is none: a page about an error, or nothing."""
+async def _check(download: Download) -> None:
+    """Raises `DownloadFailed` for what is no film: a page about an error, or nothing."""
     kind = dict(download.headers).get(b"content-type", b"").decode("latin-1")
     if not formats.may_be_media(kind):
         raise DownloadFailed(Fault(FaultKind.GARBLED, "not a film", download.status))
-    first = await download.piece()
-    if not first:
+    if not await download.more():
         raise DownloadFailed(Fault(FaultKind.EMPTY, "an empty film", download.status))
-    waiting = [first]
-
-    async def pieces() -> bytes:
-        return waiting.pop() if waiting else await download.piece()
-
-    return pieces
 
 
 async def _nothing() -> bytes:

@@ -2,9 +2,8 @@
 chunks, of which one says how samples are coded and another holds them.
 """
 
-from typing import NamedTuple
-
 from polyrelay.wire.containers.chunks import Layout, walk
+from polyrelay.wire.containers.codings import CODINGS, Block, plain
 from polyrelay.wire.containers.media import Media, big, ratio
 
 MAGIC = b"FORM"
@@ -21,25 +20,6 @@ _ONE = 16383
 _MANTISSA_BITS = 63
 _LARGEST = 31
 """Of a rate, in bits: what other formats have room for."""
-
-
-class _Block(NamedTuple):
-    """So many bytes of a channel are so many samples."""
-
-    size: int
-    samples: int
-
-
-_CODINGS = {
-    **dict.fromkeys((b"ulaw", b"ULAW", b"alaw", b"ALAW"), _Block(1, 1)),
-    b"in24": _Block(3, 1),
-    **dict.fromkeys((b"in32", b"fl32", b"FL32"), _Block(4, 1)),
-    **dict.fromkeys((b"fl64", b"FL64"), _Block(8, 1)),
-    b"ima4": _Block(34, 64),
-    b"MAC3": _Block(2, 6),
-    b"MAC6": _Block(1, 6),
-}
-"""Of compression types (QuickTime File Format, "Sound Sample Descriptions")."""
 
 _PLAIN = frozenset({b"NONE", b"twos", b"sowt", b"raw ", b""})
 """Those whose samples are as long as the common chunk says; AIFF without C has no other."""
@@ -65,9 +45,9 @@ def seconds(media: Media) -> float | None:
     return ratio(sound // (channels * block.size) * block.samples, _rate(common[8:18]))
 
 
-def _block(common: bytes) -> _Block | None:
+def _block(common: bytes) -> Block | None:
     coding = common[18:22]
-    return _Block(-(-big(common, 6, 2) // 8), 1) if coding in _PLAIN else _CODINGS.get(coding)
+    return plain(big(common, 6, 2)) if coding in _PLAIN else CODINGS.get(coding)
 
 
 def _rate(extended: bytes) -> float:

@@ -6,6 +6,7 @@ Packets have one size, and are counted by the sound's; or each its own, and are 
 import struct
 
 from polyrelay.wire.containers.chunks import Layout, walk
+from polyrelay.wire.containers.codings import CODINGS, plain
 from polyrelay.wire.containers.media import Media, big, ratio
 
 MAGIC = b"caff"
@@ -18,11 +19,6 @@ _SOUND_HEAD = 4
 """The number of edits, before the packets."""
 
 _SAMPLES = b"lpcm"
-_BLOCKS = {b"ulaw": (1, 1), b"alaw": (1, 1), b"ima4": (34, 64)}
-"""Bytes of a channel, and the samples in them, of codings whose packets have one size; what is stated of it is not
-heeded by players.
-"""
-
 _LEAST_FRAMES = {
     **dict.fromkeys((b"aac ", b"aach", b"aacp", b"aacl", b"aace"), 480),
     b"opus": 480,
@@ -62,10 +58,12 @@ def seconds(media: Media) -> float | None:
 
 
 def _of_blocks(description: bytes, sound: int, rate: float) -> float | None:
+    """By what the coding is: players do not heed what is stated of its packets."""
     coding, channels = description[8:12], big(description, 24, 4)
-    sample = (-(-big(description, 28, 4) // 8), 1)
-    size, samples = sample if coding == _SAMPLES else _BLOCKS.get(coding, (0, 0))
-    return ratio(sound // (size * channels) * samples, rate) if size * channels else None
+    block = plain(big(description, 28, 4)) if coding == _SAMPLES else CODINGS.get(coding)
+    if block is None or not channels * block.size:
+        return None
+    return ratio(sound // (channels * block.size) * block.samples, rate)
 
 
 def _played(packets: int, stated: int, frames: int) -> int:
